@@ -1,0 +1,5 @@
+import sys
+
+from apiwright.cli import main
+
+sys.exit(main())

@@ -1,0 +1,191 @@
+"""The command line: reads options, calls one function, prints.
+
+Whatever weighs something is imported inside the command that needs it, so that `--help` comes
+at once.
+"""
+
+import argparse
+import os
+import signal
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from types import FrameType
+from typing import TYPE_CHECKING
+
+from apiwright.errors import ApiwrightError
+
+if TYPE_CHECKING:
+    from apiwright.kit.settings import Settings
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    options = _parser().parse_args(arguments)
+    signal.signal(signal.SIGTERM, _stop)
+    try:
+        status: int = options.run(options)
+    except ApiwrightError as error:
+        print(f"apiwright: {error.happened}\n{error.todo}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        return 130
+    return status
+
+
+def _stop(number: int, frame: FrameType | None) -> None:
+    raise SystemExit(128 + number)  # so that every `finally` on the way out runs
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="apiwright", description="A backend engineer's job for FastAPI."
+    )
+    commands = parser.add_subparsers(metavar="COMMAND", required=True)
+
+    new = commands.add_parser("new", help="write a new backend")
+    new.add_argument("name", metavar="NAME", help="of the project and its folder: shop, my-shop")
+    new.set_defaults(run=_new)
+
+    dev = commands.add_parser(
+        "dev",
+        help="serve this project for development",
+        description="Starts the embedded Postgres (unless DATABASE_URL is set), brings the"
+        " database up to date, and serves with reload.",
+    )
+    _address(dev, host="127.0.0.1")
+    dev.set_defaults(run=_dev)
+
+    run = commands.add_parser(
+        "run",
+        help="serve this project for production",
+        description="Needs DATABASE_URL and SECRET_KEY. Migrates nothing: `apiwright db upgrade`.",
+    )
+    _address(run, host="0.0.0.0")
+    run.add_argument("--workers", type=int, default=1, help="processes (default: 1)")
+    run.add_argument("--access-log", action="store_true", help="log a line per request")
+    run.set_defaults(run=_run)
+
+    db = commands.add_parser(
+        "db",
+        help="migrate this project's database",
+        description="On DATABASE_URL; with FASTAPI_ENV=development and none, on the embedded"
+        " Postgres.",
+    )
+    actions = db.add_subparsers(metavar="ACTION", required=True)
+    upgrade = actions.add_parser("upgrade", help="bring the database up to a revision")
+    upgrade.add_argument("revision", nargs="?", default="head", help="(default: head)")
+    upgrade.set_defaults(run=_db, action="upgrade")
+    downgrade = actions.add_parser("downgrade", help="take the database back to a revision")
+    downgrade.add_argument("revision", help="-1: one back; base: before the first")
+    downgrade.set_defaults(run=_db, action="downgrade")
+    revision = actions.add_parser("revision", help="write a migration for what the models say")
+    revision.add_argument("-m", "--message", required=True, help="what it does: add invoices")
+    revision.set_defaults(run=_db, action="revision")
+    return parser
+
+
+def _address(parser: argparse.ArgumentParser, host: str) -> None:
+    parser.add_argument("--host", default=host, help=f"(default: {host})")
+    parser.add_argument("--port", type=int, default=8000, help="(default: 8000)")
+
+
+def _new(options: argparse.Namespace) -> int:
+    from apiwright.generators import new
+
+    made = new.write(options.name, Path.cwd())
+    print(f"{made.folder.name}/")
+    for file in made.files:
+        print(f"  {file}")
+    if " @ " in made.requirement:
+        print(f"\nIt depends on Apiwright from where this one was installed:\n  {made.requirement}")
+    print(
+        f"\nNext:\n  cd {made.folder.name}\n  apiwright dev"
+        "\n\nIts README.md says how to test and to deploy it."
+    )
+    return 0
+
+
+def _dev(options: argparse.Namespace) -> int:
+    os.environ.setdefault("FASTAPI_ENV", "development")
+    entrypoint, settings = _project()
+    import uvicorn
+    from alembic import command
+
+    from apiwright.kit import migrations
+    from apiwright.kit.database import url_of
+
+    with url_of(settings) as url:
+        os.environ["DATABASE_URL"] = url  # for the serving process, which starts anew on a change
+        command.upgrade(migrations.config(url), "head")
+        print(f"Docs: http://{options.host}:{options.port}/docs", file=sys.stderr)
+        uvicorn.run(
+            entrypoint, host=options.host, port=options.port, reload=True, reload_dirs=["."]
+        )
+    return 0
+
+
+def _run(options: argparse.Namespace) -> int:
+    entrypoint, _ = _project()
+    import uvicorn
+
+    uvicorn.run(
+        entrypoint,
+        host=options.host,
+        port=options.port,
+        workers=options.workers,
+        access_log=options.access_log,
+    )
+    return 0
+
+
+def _db(options: argparse.Namespace) -> int:
+    _, settings = _project()
+    from alembic import command
+    from alembic.util import CommandError
+
+    from apiwright.kit import migrations
+    from apiwright.kit.database import url_of
+
+    with url_of(settings) as url:
+        config = migrations.config(url)
+        try:
+            if options.action == "upgrade":
+                command.upgrade(config, options.revision)
+            elif options.action == "downgrade":
+                command.downgrade(config, options.revision)
+            else:
+                command.revision(config, options.message, autogenerate=True)
+        except CommandError as error:
+            raise ApiwrightError(f"Alembic says: {error}.", "Nothing was changed.") from None
+    return 0
+
+
+def _project() -> tuple[str, "Settings"]:
+    """The app to serve and the settings of the project in this folder, which can be imported
+    from then on."""
+    import tomllib
+
+    from pydantic import ValidationError
+
+    from apiwright.kit.settings import Settings
+
+    try:
+        pyproject = tomllib.loads(Path("pyproject.toml").read_text())
+    except FileNotFoundError:
+        raise ApiwrightError(
+            f"There is no pyproject.toml in {Path.cwd()}.",
+            "Change to a project's folder, or make a project with `apiwright new`.",
+        ) from None
+    except tomllib.TOMLDecodeError as error:
+        raise ApiwrightError(f"pyproject.toml cannot be read: {error}.", "Correct it.") from None
+    entrypoint = pyproject.get("tool", {}).get("fastapi", {}).get("entrypoint", "app.main:app")
+    try:
+        settings = Settings()
+    except ValidationError as error:
+        reasons = "\n".join(
+            ".".join(map(str, e["loc"])).upper() + f" {e['msg']}".removeprefix(" Value error, ")
+            for e in error.errors()
+        )
+        raise ApiwrightError("The settings are not complete.", reasons) from None
+    sys.path.insert(0, str(Path.cwd()))
+    return entrypoint, settings

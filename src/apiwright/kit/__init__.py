@@ -1,0 +1,1 @@
+"""What a backend imports while it serves; one file per capability."""

