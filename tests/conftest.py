@@ -13,6 +13,8 @@ from apiwright.kit import embedded
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--postgres", choices=["embedded", "system"], default="embedded")
+    parser.addoption("--fail-on-skip", action="store_true", help="a skipped test is a failure")
+    parser.addoption("--pictures", type=Path, help="keep the pictures that tests take there")
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -24,6 +26,21 @@ def pytest_unconfigure(config: pytest.Config) -> None:
     if folder := config.stash.get(_server_folder, None):
         embedded.remove(folder / "postgres")
         shutil.rmtree(folder, ignore_errors=True)
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    skipped = terminalreporter.stats.get("skipped", [])
+    for report in skipped:
+        reason = report.longrepr[2] if isinstance(report.longrepr, tuple) else report.longrepr
+        terminalreporter.write_line(f"{report.nodeid}: {reason}")
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    terminal = session.config.pluginmanager.get_plugin("terminalreporter")
+    if session.config.getoption("--fail-on-skip") and terminal and terminal.stats.get("skipped"):
+        session.exitstatus = pytest.ExitCode.TESTS_FAILED
 
 
 @pytest.hookimpl(optionalhook=True)
@@ -44,6 +61,12 @@ def server(request: pytest.FixtureRequest) -> Iterator[str]:
     folder = Path(worker["server_folder"]) if worker else request.config.stash[_server_folder]
     with embedded.running(folder / "postgres", binaries) as url:
         yield url
+
+
+@pytest.fixture
+def pictures(request: pytest.FixtureRequest, tmp_path: Path) -> Path:
+    folder: Path = request.config.getoption("--pictures") or tmp_path
+    return folder
 
 
 _server_folder = pytest.StashKey[Path]()

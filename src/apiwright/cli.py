@@ -79,7 +79,7 @@ def _parser() -> argparse.ArgumentParser:
     downgrade.add_argument("revision", help="-1: one back; base: before the first")
     downgrade.set_defaults(run=_db, action="downgrade")
     revision = actions.add_parser("revision", help="write a migration for what the models say")
-    revision.add_argument("-m", "--message", required=True, help="what it does: add invoices")
+    revision.add_argument("-m", "--message", required=True, help="what it does: 'add invoices'")
     revision.set_defaults(run=_db, action="revision")
     return parser
 
@@ -139,6 +139,8 @@ def _run(options: argparse.Namespace) -> int:
 
 
 def _db(options: argparse.Namespace) -> int:
+    if options.action == "revision":  # writes code, which is development
+        os.environ.setdefault("FASTAPI_ENV", "development")
     _, settings = _project()
     from alembic import command
     from alembic.util import CommandError
@@ -154,6 +156,8 @@ def _db(options: argparse.Namespace) -> int:
             elif options.action == "downgrade":
                 command.downgrade(config, options.revision)
             else:
+                if settings.database_url is None:
+                    command.upgrade(config, "head")  # the embedded one: ours to bring along
                 command.revision(config, options.message, autogenerate=True)
         except CommandError as error:
             raise ApiwrightError(f"Alembic says: {error}.", "Nothing was changed.") from None

@@ -2,6 +2,7 @@ from datetime import datetime
 from typing import Annotated
 from uuid import UUID
 
+from apiwright.kit.schemas import unset
 from pydantic import BaseModel, StringConstraints
 
 Title = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=200)]
@@ -17,9 +18,9 @@ class TaskCreate(BaseModel):
 class TaskUpdate(BaseModel):
     """What is left out stays as it is."""
 
-    title: Title = ""
-    description: Description | None = None
-    done: bool = False
+    title: Title = unset()
+    description: Description | None = unset()
+    done: bool = unset()
 
 
 class TaskPublic(BaseModel):

@@ -8,6 +8,7 @@ down_revision = None
 branch_labels = None
 depends_on = None
 
+USER, SYSTEM = "reference_app_user", "reference_app_system"
 CURRENT_USER = "nullif(current_setting('apiwright.user_id', true), '')::uuid"
 
 
@@ -34,10 +35,10 @@ def upgrade() -> None:
         sa.UniqueConstraint("email", name=op.f("uq_user_email")),
     )
     op.execute('ALTER TABLE "user" ENABLE ROW LEVEL SECURITY')
-    op.execute(f'CREATE POLICY owner ON "user" TO reference_app_user USING (id = {CURRENT_USER})')
-    op.execute('CREATE POLICY system ON "user" TO reference_app_system USING (true)')
-    op.execute('GRANT SELECT ON "user" TO reference_app_user')
-    op.execute('GRANT SELECT, INSERT, UPDATE, DELETE ON "user" TO reference_app_system')
+    op.execute(f'CREATE POLICY owner ON "user" TO {USER} USING (id = {CURRENT_USER})')
+    op.execute(f'CREATE POLICY system ON "user" TO {SYSTEM} USING (true)')
+    op.execute(f'GRANT SELECT ON "user" TO {USER}')
+    op.execute(f'GRANT SELECT, INSERT, UPDATE, DELETE ON "user" TO {SYSTEM}')
 
     op.create_table(
         "task",
@@ -65,12 +66,10 @@ def upgrade() -> None:
     )
     op.create_index(op.f("ix_task_owner_id_id"), "task", ["owner_id", "id"], unique=True)
     op.execute("ALTER TABLE task ENABLE ROW LEVEL SECURITY")
-    op.execute(
-        f"CREATE POLICY owner ON task TO reference_app_user USING (owner_id = {CURRENT_USER})"
-    )
-    op.execute("CREATE POLICY system ON task TO reference_app_system USING (true)")
-    op.execute("GRANT SELECT, INSERT, UPDATE, DELETE ON task TO reference_app_user")
-    op.execute("GRANT SELECT, INSERT, UPDATE, DELETE ON task TO reference_app_system")
+    op.execute(f"CREATE POLICY owner ON task TO {USER} USING (owner_id = {CURRENT_USER})")
+    op.execute(f"CREATE POLICY system ON task TO {SYSTEM} USING (true)")
+    op.execute(f"GRANT SELECT, INSERT, UPDATE, DELETE ON task TO {USER}")
+    op.execute(f"GRANT SELECT, INSERT, UPDATE, DELETE ON task TO {SYSTEM}")
 
 
 def downgrade() -> None:

@@ -1,0 +1,14 @@
+"""What request schemas need beyond pydantic."""
+
+from typing import Any
+
+from pydantic import Field
+
+
+def unset() -> Any:
+    """The default of a field that an update may leave out: `title: Title = unset()`.
+
+    It stands in no document and is no value: null is refused unless the type allows it, and
+    what was sent is `data.model_dump(exclude_unset=True)`.
+    """
+    return Field(default_factory=lambda: None)

@@ -1,0 +1,79 @@
+"""Running the tools as a user does: real commands in a folder of their own."""
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import httpx2
+import pytest
+
+from apiwright.kit import embedded
+
+APIWRIGHT = [sys.executable, "-m", "apiwright"]
+
+
+def environment(**variables: str) -> dict[str, str]:
+    """Nothing that this test run was told; what is installed beside its Python is on the PATH."""
+    kept = {key: os.environ[key] for key in ("PATH", "HOME", "LANG") if key in os.environ}
+    kept["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{kept['PATH']}"
+    return kept | variables
+
+
+@pytest.fixture(scope="session")
+def project(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """A project that `apiwright new` has just written."""
+    parent = tmp_path_factory.mktemp("new")
+    subprocess.run([*APIWRIGHT, "new", "my-shop"], cwd=parent, env=environment(), check=True)
+    yield parent / "my-shop"
+    embedded.remove(parent / "my-shop" / ".data" / "postgres")
+
+
+@contextmanager
+def serving(project: Path, *command: str, **variables: str) -> Iterator[str]:
+    """The address of `apiwright dev` or `run`, which Ctrl-C ends."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    log = project / "server.log"
+    with log.open("wb") as output:
+        server = subprocess.Popen(
+            [*APIWRIGHT, *command, "--port", str(port)],
+            cwd=project,
+            env=environment(**variables),
+            stdout=output,
+            stderr=output,
+        )
+    try:
+        address = f"http://127.0.0.1:{port}"
+        wait_until_ready(address, server, log)
+        yield address
+    finally:
+        server.send_signal(signal.SIGINT)
+        server.wait(30)
+
+
+def wait_until_ready(address: str, server: "subprocess.Popen[bytes]", log: Path) -> None:
+    deadline = time.monotonic() + 60
+    while time.monotonic() < deadline and server.poll() is None:
+        try:
+            if httpx2.get(f"{address}/health/ready").status_code == 200:
+                return
+        except httpx2.TransportError:
+            time.sleep(0.05)
+    raise AssertionError(f"it did not start:\n{log.read_text()}")
+
+
+def processes_of(folder: Path) -> list[str]:
+    """The command lines of running processes that name a folder."""
+    lines = subprocess.run(
+        ["ps", "-eo", "stat=,args="], capture_output=True, text=True, check=True
+    ).stdout.splitlines()
+    data = folder / ".data" / "postgres"
+    names = {str(folder), str(data.resolve())}
+    return [line for line in lines if line[0] != "Z" and any(name in line for name in names)]
