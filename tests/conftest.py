@@ -50,6 +50,11 @@ def pytest_configure_node(node: "object") -> None:
 
 
 @pytest.fixture(scope="session")
+def anyio_backend() -> str:
+    return "asyncio"
+
+
+@pytest.fixture(scope="session")
 def server(request: pytest.FixtureRequest) -> Iterator[str]:
     """The URL of the server, as a superuser: row level security does not bind it."""
     binaries = None

@@ -35,7 +35,9 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
 
 
 @contextmanager
-def serving(project: Path, *command: str, **variables: str) -> Iterator[str]:
+def serving(
+    project: Path, *command: str, python: Path = Path(sys.executable), **variables: str
+) -> Iterator[str]:
     """The address of `apiwright dev` or `run`, which Ctrl-C ends."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
@@ -43,7 +45,7 @@ def serving(project: Path, *command: str, **variables: str) -> Iterator[str]:
     log = project / "server.log"
     with log.open("wb") as output:
         server = subprocess.Popen(
-            [*APIWRIGHT, *command, "--port", str(port)],
+            [python, "-m", "apiwright", *command, "--port", str(port)],
             cwd=project,
             env=environment(**variables),
             stdout=output,

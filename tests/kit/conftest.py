@@ -1,7 +1,6 @@
 """A database with the tables of tests/kit/models.py behind their policies, and two users in it."""
 
 import asyncio
-import secrets
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass
 from typing import ClassVar
@@ -13,10 +12,11 @@ from pydantic import SecretStr
 from sqlalchemy.schema import CreateIndex, CreateTable
 from sqlmodel import SQLModel
 
-from apiwright.kit import postgres_url, row_security, settings
+from apiwright.kit import row_security, settings
 from apiwright.kit.database import Database
 from apiwright.kit.statement import DIALECT
 from tests.kit.models import User
+from tests.postgres import execute, new_database
 
 
 class Settings(settings.Settings):
@@ -24,27 +24,18 @@ class Settings(settings.Settings):
 
 
 @pytest.fixture(scope="session")
-def anyio_backend() -> str:
-    return "asyncio"
-
-
-@pytest.fixture(scope="session")
 def template(server: str) -> Iterator[str]:
     """The name of a database that tests copy."""
-    name = f"template_{secrets.token_hex(6)}"
-    asyncio.run(execute(server, f"CREATE DATABASE {name}"))
-    asyncio.run(execute(at(server, name), *tables()))
-    yield name
-    asyncio.run(execute(server, f"DROP DATABASE {name} WITH (FORCE)"))
+    with new_database(server) as url:
+        asyncio.run(execute(url, *tables()))
+        yield urlsplit(url).path[1:]
 
 
 @pytest.fixture
 def url(server: str, template: str) -> Iterator[str]:
     """The URL of a new database, its tables empty, as a superuser."""
-    name = f"test_{secrets.token_hex(6)}"
-    asyncio.run(execute(server, f"CREATE DATABASE {name} TEMPLATE {template}"))
-    yield at(server, name)
-    asyncio.run(execute(server, f"DROP DATABASE {name} WITH (FORCE)"))
+    with new_database(server, template) as url:
+        yield url
 
 
 @pytest.fixture
@@ -85,16 +76,3 @@ def tables() -> Iterator[str]:
         yield str(CreateTable(table).compile(dialect=DIALECT))
         yield from (str(CreateIndex(index).compile(dialect=DIALECT)) for index in table.indexes)
         yield from row_security.protect(table, configured)
-
-
-def at(server: str, name: str) -> str:
-    return urlsplit(server)._replace(path=f"/{name}").geturl()
-
-
-async def execute(url: str, *statements: str) -> None:
-    connection = await postgres_url.connect(url)
-    try:
-        for statement in statements:
-            await connection.execute(statement)
-    finally:
-        await connection.close()

@@ -1,0 +1,67 @@
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from apiwright.cli import main
+
+HEAVY = {"alembic", "asyncpg", "fastapi", "pydantic", "sqlalchemy", "starlette", "uvicorn"}
+
+
+@pytest.mark.parametrize("arguments", [["--help"], ["new", "--help"], ["db", "upgrade", "--help"]])
+def test_help_imports_nothing_heavy(arguments: list[str]) -> None:
+    code = f"""
+import sys
+from apiwright.cli import main
+try:
+    main({arguments})
+except SystemExit:
+    print(*sys.modules)
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    imported = {module.split(".")[0] for module in done.stdout.split()}
+    assert "usage: apiwright" in done.stdout
+    assert imported & HEAVY == set()
+
+
+def test_outside_a_project_it_says_where_to_go(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert main(["run"]) == 2
+    said = capsys.readouterr().err
+    assert f"There is no pyproject.toml in {tmp_path}." in said
+    assert "apiwright new" in said
+
+
+def test_an_unreadable_pyproject_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("pyproject.toml").write_text("[tool")
+    assert main(["dev"]) == 2
+    assert "pyproject.toml cannot be read" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("command", [["run"], ["db", "upgrade"]])
+def test_production_without_its_settings_is_refused_and_they_are_named(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    command: list[str],
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    for name in ("DATABASE_URL", "SECRET_KEY", "FASTAPI_ENV"):
+        monkeypatch.delenv(name, raising=False)
+    Path("pyproject.toml").touch()
+    assert main(command) == 2
+    said = capsys.readouterr().err
+    assert "DATABASE_URL and SECRET_KEY not set" in said
+    assert "FASTAPI_ENV=development" in said
+
+
+def test_an_unknown_command_is_a_usage_error() -> None:
+    with pytest.raises(SystemExit) as stopped:
+        main(["frobnicate"])
+    assert stopped.value.code == 2

@@ -1,0 +1,66 @@
+"""The arrows of ARCHITECTURE.md: who may import whom."""
+
+import ast
+from collections.abc import Iterator
+from pathlib import Path
+
+SOURCE = Path(__file__).parents[1] / "src" / "apiwright"
+MAY_IMPORT = {
+    "errors": set(),
+    "kit": {"errors"},
+    "project": {"errors"},
+    "edit": {"errors"},
+    "generators": {"errors", "project", "edit"},
+    "checks": {"errors", "project", "edit"},
+    "cli": {"errors", "kit", "project", "edit", "generators", "checks"},
+    "mcp_server": {"errors", "kit", "project", "edit", "generators", "checks"},
+    "__main__": {"cli"},
+    "__init__": set(),
+}
+
+
+def test_imports_follow_the_arrows() -> None:
+    wrong = [
+        f"{file.relative_to(SOURCE)} imports {imported}"
+        for file in ours()
+        for imported in layers_imported(file)
+        if imported != layer_of(file) and imported not in MAY_IMPORT[layer_of(file)]
+    ]
+    assert wrong == []
+
+
+def test_the_reference_app_imports_the_kit_only() -> None:
+    files = (SOURCE / "generators" / "reference_app").rglob("*.py")
+    assert {layer for file in files for layer in layers_imported(file)} == {"kit"}
+
+
+def test_late_imports_are_the_command_lines_alone() -> None:
+    late = {
+        str(file.relative_to(SOURCE))
+        for file in ours()
+        for function in ast.walk(ast.parse(file.read_text()))
+        if isinstance(function, ast.FunctionDef | ast.AsyncFunctionDef)
+        for node in ast.walk(function)
+        if isinstance(node, ast.Import | ast.ImportFrom)
+    }
+    assert late <= {"cli.py"}
+
+
+def ours() -> Iterator[Path]:
+    return (file for file in SOURCE.rglob("*.py") if "reference_app" not in file.parts)
+
+
+def layer_of(file: Path) -> str:
+    return file.relative_to(SOURCE).parts[0].removesuffix(".py")
+
+
+def layers_imported(file: Path) -> Iterator[str]:
+    for node in ast.walk(ast.parse(file.read_text())):
+        if isinstance(node, ast.Import):
+            names = [alias.name for alias in node.names]
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{file}: import by the full name"
+            names = [f"{node.module}.{alias.name}" for alias in node.names]
+        else:
+            continue
+        yield from (name.split(".")[1] for name in names if name.startswith("apiwright."))

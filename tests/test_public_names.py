@@ -1,0 +1,52 @@
+"""What other people's code imports from the kit: a change here is a change for them."""
+
+import importlib
+import inspect
+import pkgutil
+
+from apiwright import kit
+
+PUBLIC = {
+    "database": ["Database", "install", "lifespan", "url_of"],
+    "docs": ["install"],
+    "embedded": ["Account", "installed_binaries", "remove", "running"],
+    "health": ["Health", "live", "ready", "router"],
+    "identifiers": ["uuid7"],
+    "logins": ["AnonymousSession", "TokenIssuer", "UserSession", "install"],
+    "migrations": ["config", "run"],
+    "pagination": ["Page", "PageParams", "PageQuery", "decode_cursor", "encode_cursor"],
+    "passwords": ["NewPassword", "hash_password", "verify_password"],
+    "pool": ["Pool"],
+    "postgres_url": ["connect"],
+    "problems": [
+        "Conflict", "FieldError", "Invalid", "NotFound", "Problem", "ProblemDetails",
+        "Unauthorized", "install",
+    ],
+    "row_security": ["check", "create_roles", "models", "protect"],
+    "schemas": ["unset"],
+    "session": ["Rows", "Scope", "Session"],
+    "settings": ["Settings"],
+    "statement": ["Shape", "shape_of"],
+    "tables": ["Account", "Owned", "Timestamps"],
+    "testing": ["empty_database", "temporary_database"],
+    "tokens": ["AccessToken", "InvalidToken", "Tokens"],
+}  # fmt: skip
+
+
+def test_the_public_names_of_the_kit() -> None:
+    found = {}
+    for module in pkgutil.iter_modules(kit.__path__):
+        names = vars(importlib.import_module(f"apiwright.kit.{module.name}"))
+        found[module.name] = sorted(
+            name
+            for name, value in names.items()
+            if not name.startswith("_") and is_defined_there(value, f"apiwright.kit.{module.name}")
+        )
+    assert found == PUBLIC
+
+
+def is_defined_there(value: object, module: str) -> bool:
+    if inspect.isclass(value) or inspect.isfunction(value):
+        return value.__module__ == module
+    # annotated types and routers carry no module of their own
+    return type(value).__name__ in {"_AnnotatedAlias", "APIRouter"}
