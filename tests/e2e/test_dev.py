@@ -39,7 +39,7 @@ def test_a_new_table_gets_its_migration_and_its_wall(project: Path) -> None:
     try:
         apiwright(project, "db", "revision", "-m", "add notes")
         (migration,) = (project / "migrations" / "versions").glob("*_add_notes.py")
-        assert "CREATE POLICY owner ON note TO my_shop_user" in migration.read_text()
+        assert "CREATE POLICY visible ON note TO my_shop_user" in migration.read_text()
         apiwright(project, "db", "upgrade", FASTAPI_ENV="development")
         with serving(project, "dev"):
             pass  # start-up checks the wall of every table

@@ -10,11 +10,11 @@ from uuid import UUID
 import pytest
 from pydantic import SecretStr
 from sqlalchemy.schema import CreateIndex, CreateTable
-from sqlmodel import SQLModel
 
 from apiwright.kit import row_security, settings
 from apiwright.kit.database import Database
 from apiwright.kit.statement import DIALECT
+from apiwright.kit.tables import stored
 from tests.kit.models import User
 from tests.postgres import execute, new_database
 
@@ -72,7 +72,7 @@ def tables() -> Iterator[str]:
     """SQL that makes every table behind its policies, as migrations do."""
     configured = Settings(environment="development")
     yield from row_security.create_roles(configured)
-    for table in SQLModel.metadata.sorted_tables:
+    for table in stored().sorted_tables:
         yield str(CreateTable(table).compile(dialect=DIALECT))
         yield from (str(CreateIndex(index).compile(dialect=DIALECT)) for index in table.indexes)
         yield from row_security.protect(table, configured)

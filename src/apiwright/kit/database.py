@@ -28,6 +28,16 @@ from apiwright.kit.tables import USER_SETTING
 
 logger = logging.getLogger("apiwright.database")
 
+_TIMEOUTS = ", ".join(
+    f"set_config('{name}', '{value}', true)"
+    for name, value in {
+        "statement_timeout": "30s",
+        "lock_timeout": "10s",
+        "idle_in_transaction_session_timeout": "60s",
+    }.items()
+)
+"""Set in each transaction, because poolers refuse them as parameters of a connection."""
+
 _SESSIONS = "apiwright.sessions"  # in the ASGI scope: the sessions of the request
 
 
@@ -38,7 +48,7 @@ class Database:
         self._url = url
         self._settings = settings
         self._pool = Pool(self._connect, settings.pool_size)
-        take_on = "BEGIN; SELECT set_config('role', '{}', true)"
+        take_on = "BEGIN; SELECT set_config('role', '{}', true), " + _TIMEOUTS
         self._system = Scope(take_on.format(settings.system_role))
         as_user = (
             f"{take_on.format(settings.user_role)}, set_config('{USER_SETTING}', '{{0}}', true)"
@@ -73,7 +83,11 @@ class Database:
             raise RuntimeError(
                 "Add `database.install(app)`: it commits what requests write."
             ) from None
-        return Session(self._pool, self.scope(user_id), opened)
+        return self._session(user_id, opened)
+
+    def _session(self, user_id: UUID | None, opened: list[Session]) -> Session:
+        watch = self._settings.development
+        return Session(self._pool, self.scope(user_id), opened, watch=watch)
 
     @asynccontextmanager
     async def session(self, user_id: UUID | None) -> AsyncIterator[Session]:
@@ -81,7 +95,7 @@ class Database:
         on an exception."""
         opened: list[Session] = []
         try:
-            yield Session(self._pool, self.scope(user_id), opened)
+            yield self._session(user_id, opened)
         except BaseException:
             await _end(opened, keep=False)
             raise
@@ -176,8 +190,10 @@ class _EndOfRequest:
             await self._app(scope, receive, end_then_send)
         except _CommitFailed as error:
             logger.error("what a request wrote was not committed", exc_info=error.__cause__)
-            failed = Problem(500, "This was not saved. Please try again.")
-            await failed.response()(scope, receive, send)
+            cause = error.__cause__
+            if not isinstance(cause, Problem):
+                cause = Problem(500, "This was not saved. Please try again.")
+            await cause.response()(scope, receive, send)
         finally:
             if opened:  # the app failed, or was cancelled, before it answered
                 await _end(opened, keep=False)

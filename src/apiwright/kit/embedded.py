@@ -10,7 +10,9 @@ import importlib.metadata
 import importlib.util
 import os
 import re
+import shlex
 import shutil
+import socket
 import subprocess
 import sys
 import tempfile
@@ -26,7 +28,9 @@ if sys.platform != "win32":
     import fcntl
     import pwd
 
-_LONGEST_SOCKET_FOLDER = 80  # a socket's path may have 103 bytes on macOS, 107 on Linux
+_LOCKS = ("lock", "users")
+_SOCKET_FOLDER = re.compile(r"[\w./-]{1,80}", re.ASCII)
+"""What every client understands; a socket's path may have 103 bytes on macOS, 107 on Linux."""
 _PLACES = ("/usr/lib/postgresql", "/opt/homebrew/opt", "/usr/local/opt", "/Library/PostgreSQL")
 
 
@@ -53,17 +57,22 @@ def running(folder: Path, binaries: Path | None = None) -> Iterator[str]:
             "Set DATABASE_URL to a Postgres you have, or work in WSL.",
         )
     account = _account()
-    data = _data_folder(folder.absolute(), account)
-    server = _Server(binaries or _binaries(account, data.parent), data, account)
-    with (data.parent / f"{data.name}.lock").open("a") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        socket = server.socket_folder() or server.start()
-        fcntl.flock(lock, fcntl.LOCK_SH)  # held while in use; a killed process lets go of it
+    with _in_words(folder):
+        data = _data_folder(folder.absolute(), account)
+        server = _Server(binaries or _binaries(account, data.parent), data, account)
+        lock, users = (data.with_name(f"{data.name}.{kind}").open("a") for kind in _LOCKS)
+    with lock, users:
+        fcntl.flock(lock, fcntl.LOCK_EX)  # one at a time starts or stops it
+        with _in_words(folder):
+            listens = server.socket_folder() or server.start()
+        fcntl.flock(users, fcntl.LOCK_SH)  # held while in use; a killed process lets go of it
+        fcntl.flock(lock, fcntl.LOCK_UN)
         try:
-            yield f"postgresql://postgres@/postgres?host={quote(str(socket), safe='/')}"
+            yield f"postgresql://postgres@/postgres?host={quote(str(listens), safe='/')}"
         finally:
+            fcntl.flock(lock, fcntl.LOCK_EX)
             try:
-                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                fcntl.flock(users, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:
                 pass  # someone else still uses it
             else:
@@ -77,7 +86,20 @@ def remove(folder: Path) -> None:
         folder.unlink()
     else:
         shutil.rmtree(folder, ignore_errors=True)
-        folder.with_name(f"{folder.name}.lock").unlink(missing_ok=True)
+        for kind in _LOCKS:
+            folder.with_name(f"{folder.name}.{kind}").unlink(missing_ok=True)
+
+
+@contextmanager
+def _in_words(folder: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise ApiwrightError(
+            f"The embedded Postgres cannot keep its data in {folder}: {error.filename}:"
+            f" {error.strerror}.",
+            "Work as the user whose folder it is, or set DATABASE_URL to a Postgres you have.",
+        ) from None
 
 
 @dataclass(frozen=True)
@@ -89,33 +111,36 @@ class _Server:
     def socket_folder(self) -> Path | None:
         """Where the running server listens; None when it does not run."""
         try:
-            lines = (self.data / "postmaster.pid").read_text().splitlines()
+            lines = os.fsdecode((self.data / "postmaster.pid").read_bytes()).split("\n")
         except FileNotFoundError:
             return None
         # the second line names the data folder: in a copied project it names the original
         if len(lines) < 8 or Path(lines[1]) != self.data or lines[7].strip() != "ready":
             return None
-        return Path(lines[4]) if self._run("pg_ctl", "status", check=False) == 0 else None
+        with socket.socket(socket.AF_UNIX) as client:  # its number may be another process's by now
+            answer = client.connect_ex(f"{lines[4]}/.s.PGSQL.5432")
+        return Path(lines[4]) if answer == 0 else None
 
     def start(self) -> Path:
         if not (self.data / "PG_VERSION").exists():
             self._create()
         self._refuse_other_version()
-        socket = self.data
-        if len(bytes(socket)) > _LONGEST_SOCKET_FOLDER:
-            socket = Path(tempfile.mkdtemp(prefix="apiwright-"))
+        listens = self.data
+        if not _SOCKET_FOLDER.fullmatch(str(listens)):
+            listens = Path(tempfile.mkdtemp(prefix="apiwright-"))
             if self.account is not None:
-                os.chown(socket, self.account.uid, self.account.gid)
-        log = self.data / "log"
-        options = f"-c listen_addresses= -c unix_socket_directories={socket}"
-        self._run("pg_ctl", "start", "--wait", "--silent", "--log", str(log), "--options", options)
-        return socket
+                os.chown(listens, self.account.uid, self.account.gid)
+        options = f"-c listen_addresses= -c unix_socket_directories={shlex.quote(str(listens))}"
+        start = ("start", "--wait", "--silent", "--log", "log", "--options", options)
+        # pg_ctl pastes the paths into a shell command: these are the same in every folder
+        self._run("pg_ctl", *start, data=Path(), folder=self.data)
+        return listens
 
     def stop(self) -> None:
-        socket = self.socket_folder()
+        listens = self.socket_folder()
         self._run("pg_ctl", "stop", "--mode", "fast", check=False)
-        if socket is not None and socket != self.data:
-            shutil.rmtree(socket, ignore_errors=True)
+        if listens is not None and listens != self.data:
+            shutil.rmtree(listens, ignore_errors=True)
 
     def _create(self) -> None:
         # made aside and renamed: an interrupted initdb leaves nothing that looks like a database
@@ -147,7 +172,12 @@ class _Server:
             )
 
     def _run(
-        self, program: str, *arguments: str, data: Path | None = None, check: bool = True
+        self,
+        program: str,
+        *arguments: str,
+        data: Path | None = None,
+        folder: Path = Path("/"),
+        check: bool = True,
     ) -> int:
         command = [str(self.binaries / program), *arguments, "--pgdata", str(data or self.data)]
         account = self.account
@@ -157,7 +187,7 @@ class _Server:
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.DEVNULL,  # no pipes: the server inherits and would hold them
                 stderr=errors,
-                cwd="/",
+                cwd=folder,
                 user=None if account is None else account.uid,
                 group=None if account is None else account.gid,
                 extra_groups=None if account is None else [],

@@ -17,15 +17,15 @@ from alembic.operations.ops import (
     UpgradeOps,
 )
 from alembic.runtime.migration import MigrationContext
-from sqlalchemy import Connection
+from sqlalchemy import Connection, MetaData
 from sqlalchemy.ext.asyncio import create_async_engine
 from sqlalchemy.pool import NullPool
-from sqlmodel import SQLModel
 from sqlmodel.sql.sqltypes import AutoString, UTCDateTime
 
 from apiwright.errors import ApiwrightError
 from apiwright.kit import postgres_url, row_security
 from apiwright.kit.settings import Settings
+from apiwright.kit.tables import stored
 
 _URL = "apiwright.url"
 
@@ -62,16 +62,18 @@ async def _migrate(url: str, settings: Settings) -> None:
 
 
 def _in_one_transaction(connection: Connection, settings: Settings) -> None:
+    tables = stored()
+
     def complete(
         migration: MigrationContext, revision: Any, scripts: list[MigrationScript]
     ) -> None:
         for script in scripts:
             assert script.upgrade_ops is not None
-            _add_row_security(script.upgrade_ops, settings)
+            _add_row_security(script.upgrade_ops, tables, settings)
 
     context.configure(
         connection=connection,
-        target_metadata=SQLModel.metadata,
+        target_metadata=tables,
         process_revision_directives=complete,
         compare_server_default=False,
         render_item=_render,
@@ -84,14 +86,13 @@ def _in_one_transaction(connection: Connection, settings: Settings) -> None:
         context.run_migrations()
 
 
-def _add_row_security(upgrade: UpgradeOps, settings: Settings) -> None:
+def _add_row_security(upgrade: UpgradeOps, tables: MetaData, settings: Settings) -> None:
     """A new table is born behind its policies."""
-    row_security.models()  # refuses a table that does not say who may see it
     operations: list[MigrateOperation] = []
     for operation in upgrade.ops:
         operations.append(operation)
         if isinstance(operation, CreateTableOp):
-            table = SQLModel.metadata.tables[operation.table_name]
+            table = tables.tables[operation.table_name]
             operations += map(ExecuteSQLOp, row_security.protect(table, settings))
     upgrade.ops = operations
 

@@ -24,8 +24,8 @@ class Page(BaseModel, Generic[T]):
 
 
 class PageQuery(BaseModel):
-    limit: int = Field(20, ge=1, le=100)
-    cursor: str | None = Field(None, description="`next_cursor` of the page before.")
+    limit: int = Field(default=20, ge=1, le=100)
+    cursor: str | None = Field(default=None, description="`next_cursor` of the page before.")
 
 
 PageParams = Annotated[PageQuery, Query()]

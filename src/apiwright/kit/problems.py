@@ -68,6 +68,11 @@ class Unauthorized(Problem):
         super().__init__(401, detail, headers={"WWW-Authenticate": "Bearer"})
 
 
+class Forbidden(Problem):
+    def __init__(self, detail: str = "You may not do this.") -> None:
+        super().__init__(403, detail)
+
+
 class NotFound(Problem):
     """What does not exist, or is not yours: the answer does not tell which."""
 
@@ -80,11 +85,19 @@ class Conflict(Problem):
         super().__init__(409, detail)
 
 
+class Unavailable(Problem):
+    """The database cannot be reached, or is busy beyond measure."""
+
+    def __init__(self, detail: str = "This cannot be done just now. Please try again.") -> None:
+        super().__init__(503, detail, headers={"Retry-After": "5"})
+
+
 class Invalid(Problem):
     """A request that can be read but not accepted."""
 
-    def __init__(self, errors: list[FieldError]) -> None:
-        super().__init__(422, "; ".join(f"{e.field}: {e.message}" for e in errors), errors=errors)
+    def __init__(self, errors: list[FieldError], detail: str | None = None) -> None:
+        detail = detail or "; ".join(f"{e.field}: {e.message}" for e in errors)
+        super().__init__(422, detail, errors=errors)
 
 
 def install(app: FastAPI) -> None:

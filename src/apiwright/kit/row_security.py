@@ -4,14 +4,13 @@ The statements are written into migrations, where they stay as they are; `check`
 the database holds with what this version of the kit expects.
 """
 
-from asyncpg import Connection
+from asyncpg import Connection, Record
 from sqlalchemy import Table
-from sqlmodel import SQLModel
 
 from apiwright.errors import ApiwrightError
 from apiwright.kit.settings import Settings
 from apiwright.kit.statement import DIALECT
-from apiwright.kit.tables import CURRENT_USER, USER_SETTING, Account, Owned
+from apiwright.kit.tables import CURRENT_USER, USER_SETTING, Audience, OwnedLink, audiences
 
 
 def create_roles(settings: Settings) -> list[str]:
@@ -32,33 +31,21 @@ def create_roles(settings: Settings) -> list[str]:
 
 def protect(table: Table, settings: Settings) -> list[str]:
     """SQL that puts a new table behind row level security and grants what its audience may do."""
-    model = models()[table]
+    model = audiences()[table.name]
     name = DIALECT.identifier_preparer.format_table(table)
-    rights = "SELECT" if issubclass(model, Account) else "SELECT, INSERT, UPDATE, DELETE"
-    return [
+    everything = "SELECT, INSERT, UPDATE, DELETE"
+    statements = [
         f"ALTER TABLE {name} ENABLE ROW LEVEL SECURITY",
-        f"CREATE POLICY owner ON {name} TO {settings.user_role}"
-        f" USING ({model.owner_column} = {CURRENT_USER})",
         f"CREATE POLICY system ON {name} TO {settings.system_role} USING (true)",
-        f"GRANT {rights} ON {name} TO {settings.user_role}",
-        f"GRANT SELECT, INSERT, UPDATE, DELETE ON {name} TO {settings.system_role}",
+        f"GRANT {everything} ON {name} TO {settings.system_role}",
     ]
-
-
-def models() -> dict[Table, type[Account | Owned]]:
-    """Every table of the project and its model. Raises ApiwrightError for a table that does not
-    say who may see it."""
-    found: dict[Table, type[Account | Owned]] = {}
-    for mapper in SQLModel._sa_registry.mappers:
-        model = mapper.class_
-        if not issubclass(model, Account | Owned):
-            raise ApiwrightError(
-                f"The table of {model.__name__} does not say who may see it.",
-                f"Let it inherit from Owned: `class {model.__name__}(Owned, table=True)`.",
-            )
-        assert isinstance(mapper.local_table, Table)
-        found[mapper.local_table] = model
-    return found
+    if model.visible is not None:
+        rights = everything if model.writable else "SELECT"
+        statements += [
+            f"CREATE POLICY visible ON {name} TO {settings.user_role} USING ({model.visible})",
+            f"GRANT {rights} ON {name} TO {settings.user_role}",
+        ]
+    return statements
 
 
 async def check(connection: Connection, settings: Settings) -> None:
@@ -66,25 +53,54 @@ async def check(connection: Connection, settings: Settings) -> None:
     roles cannot climb over it."""
     for role in (settings.user_role, settings.system_role):
         await _check_role(connection, role)
-    for table, model in models().items():
-        rows = await connection.fetch(_POLICIES, table.name)
-        if not rows:
-            raise ApiwrightError(
-                f"The database has no table {table.name!r}.", "Run `apiwright db upgrade`."
-            )
-        secured = rows[0]["relrowsecurity"]
-        found = {row["polname"]: (row["roles"], row["permissive"], row["qual"]) for row in rows}
-        expected = {
-            "owner": ([settings.user_role], True, f"({model.owner_column} = {_CURRENT_USER})"),
-            "system": ([settings.system_role], True, "true"),
-        }
-        if not secured or found != expected:
-            raise ApiwrightError(
-                f"Row level security of the table {table.name!r} is off, or is not what its"
-                f" model says: {found if secured else 'it is off'}.",
-                "Run `apiwright db upgrade`; if that changes nothing, write a migration with the"
-                " statements in docs/kit/row_security.md.",
-            )
+    models = audiences()
+    stored: dict[str, list[Record]] = {}
+    for row in await connection.fetch(_POLICIES):
+        stored.setdefault(row["relname"], []).append(row)
+    for name, model in models.items():
+        _check_table(name, model, stored.get(name, []), settings)
+    owned = [name for name, model in models.items() if issubclass(model, OwnedLink)]
+    for row in await connection.fetch(_FOREIGN_KEYS, owned):
+        raise ApiwrightError(
+            f"The foreign key {row['conname']!r} of {row['child']!r} leaves out the owner: a row"
+            " could refer to somebody else's.",
+            "Write a migration: `apiwright db revision -m 'owners in foreign keys'`.",
+        )
+    for row in await connection.fetch(_VIEWS, settings.user_role):
+        raise ApiwrightError(
+            f"The view {row['relname']!r} shows requests what its owner sees, not what they may.",
+            f"ALTER VIEW {row['relname']} SET (security_invoker = true); a materialized view is"
+            f" for {settings.system_role} alone.",
+        )
+
+
+def _check_table(
+    name: str, model: type[Audience], stored: list[Record], settings: Settings
+) -> None:
+    if not stored:
+        raise ApiwrightError(f"The database has no table {name!r}.", "Run `apiwright db upgrade`.")
+    expected = {"system": ([settings.system_role], True, "true")}
+    if model.visible is not None:
+        expected["visible"] = ([settings.user_role], True, _as_stored(model.visible))
+    found = {
+        row["polname"]: (row["roles"], row["polpermissive"], row["qual"])
+        for row in stored
+        if row["polname"] is not None
+    }
+    if not stored[0]["relrowsecurity"] or found != expected:
+        different = sorted(key for key in found | expected if found.get(key) != expected.get(key))
+        what = f"policies {', '.join(different)}" if different else "row level security is off"
+        raise ApiwrightError(
+            f"The table {name!r} is not guarded as its model says: {what}.",
+            "Run `apiwright db upgrade`; if that changes nothing, write a migration with the"
+            f" statements that docs/kit/row_security.md shows for {name!r}.",
+        )
+    if stored[0]["owner"] in (settings.user_role, settings.system_role):
+        raise ApiwrightError(
+            f"The table {name!r} belongs to the role {stored[0]['owner']!r}, which policies do not"
+            " bind for that reason.",
+            f"As the one who migrates: ALTER TABLE {name} OWNER TO CURRENT_USER.",
+        )
 
 
 async def _check_role(connection: Connection, role: str) -> None:
@@ -110,12 +126,32 @@ async def _check_role(connection: Connection, role: str) -> None:
         )
 
 
-_CURRENT_USER = f"(NULLIF(current_setting('{USER_SETTING}'::text, true), ''::text))::uuid"
-"""CURRENT_USER as Postgres writes it back."""
+def _as_stored(expression: str) -> str:
+    """An audience's expression as Postgres writes it back."""
+    user = f"(NULLIF(current_setting('{USER_SETTING}'::text, true), ''::text))::uuid"
+    written = expression.replace(CURRENT_USER, user)
+    return written if written == "true" else f"({written})"
+
 
 _POLICIES = """\
-SELECT c.relrowsecurity, p.polname, p.polpermissive AS permissive,
-    ARRAY(SELECT rolname::text FROM pg_roles WHERE oid = ANY (p.polroles)) AS roles,
-    pg_get_expr(p.polqual, p.polrelid) AS qual
+SELECT c.relname, c.relrowsecurity, pg_get_userbyid(c.relowner) AS owner,
+    p.polname, p.polpermissive, pg_get_expr(p.polqual, p.polrelid) AS qual,
+    ARRAY(SELECT rolname::text FROM pg_roles WHERE oid = ANY (p.polroles)) AS roles
 FROM pg_class c LEFT JOIN pg_policy p ON p.polrelid = c.oid
-WHERE c.oid = to_regclass(format('public.%I', $1::text))"""
+WHERE c.relnamespace = 'public'::regnamespace AND c.relkind IN ('r', 'p')"""
+
+_FOREIGN_KEYS = """\
+SELECT k.conname, child.relname AS child
+FROM pg_constraint k
+JOIN pg_class child ON child.oid = k.conrelid
+JOIN pg_class parent ON parent.oid = k.confrelid
+JOIN pg_attribute a ON a.attrelid = k.conrelid AND a.attname = 'owner_id'
+WHERE k.contype = 'f' AND child.relnamespace = 'public'::regnamespace
+    AND child.relname = ANY ($1::text[]) AND parent.relname = ANY ($1::text[])
+    AND a.attnum <> ALL (k.conkey)"""
+
+_VIEWS = """\
+SELECT relname FROM pg_class
+WHERE relnamespace = 'public'::regnamespace AND relkind IN ('v', 'm')
+    AND has_table_privilege($1, oid, 'SELECT')
+    AND NOT coalesce(reloptions @> ARRAY['security_invoker=true'], false)"""

@@ -9,15 +9,30 @@ A read is a short transaction of its own. The first write opens the request's tr
 is committed before the response is sent.
 """
 
+import asyncio
 import logging
-from collections.abc import Iterator, Sequence
+import random
+from collections.abc import AsyncIterator, Awaitable, Coroutine, Generator, Iterator, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any, Generic, TypeVar, overload
+from typing import Any, Generic, NoReturn, TypeVar, TypeVarTuple, overload
 from uuid import UUID
 
-from asyncpg import Connection, ForeignKeyViolationError, UniqueViolationError
-from sqlalchemy import Delete, Insert, Select, Update, bindparam, delete, insert, inspect, update
+import asyncpg
+from asyncpg import Connection
+from sqlalchemy import (
+    ClauseElement,
+    Delete,
+    Insert,
+    Select,
+    Update,
+    bindparam,
+    delete,
+    insert,
+    inspect,
+    update,
+)
 from sqlalchemy.exc import MultipleResultsFound, NoResultFound
 from sqlalchemy.orm import Mapper
 from sqlalchemy.orm.attributes import set_committed_value
@@ -26,14 +41,25 @@ from sqlmodel.sql.expression import Select as SelectOfTuples
 from sqlmodel.sql.expression import SelectOfScalar
 
 from apiwright.kit.pagination import Page, PageQuery, decode_cursor, encode_cursor
-from apiwright.kit.pool import Pool
-from apiwright.kit.problems import Conflict, NotFound, Unauthorized
-from apiwright.kit.statement import Shape, shape_of
+from apiwright.kit.pool import CUT, Pool
+from apiwright.kit.problems import Conflict, Forbidden, Invalid, NotFound, Unauthorized, Unavailable
+from apiwright.kit.statement import Shape, mark_stored, shape_of
 
 T = TypeVar("T")
+Ts = TypeVarTuple("Ts")
 M = TypeVar("M", bound=SQLModel)
 
 logger = logging.getLogger("apiwright.session")
+
+_ATTEMPTS = 3
+_STALE = (asyncpg.InvalidCachedStatementError, asyncpg.OutdatedSchemaCacheError)
+_AT_THE_SAME_TIME = (asyncpg.SerializationError, asyncpg.DeadlockDetectedError)
+_VIOLATIONS = (
+    asyncpg.UniqueViolationError,
+    asyncpg.ForeignKeyViolationError,
+    asyncpg.ExclusionViolationError,
+)
+_UNFIT = (asyncpg.DataError, asyncpg.NotNullViolationError, asyncpg.CheckViolationError)
 
 
 class Rows(Generic[T]):
@@ -82,13 +108,20 @@ class Scope:
 class Session:
     """Made by `kit.database`, one per request. Not for two tasks at once."""
 
-    def __init__(self, pool: Pool, scope: Scope, opened: list["Session"]) -> None:
-        """`opened`: the sessions of the same request, which end together with it."""
+    def __init__(
+        self, pool: Pool, scope: Scope, opened: list["Session"], *, watch: bool = False
+    ) -> None:
+        """`opened`: the sessions of the same request, which end together with it. `watch`: make
+        an error of what was changed and not added, or not awaited; for development."""
         self._pool = pool
         self._scope = scope
+        self._is_scoped = scope.user_id is not None
         self._opened = opened
+        self._watch = watch
         self._connection: Connection | None = None  # of the open transaction
+        self._savepoints = 0
         self._busy = self._failed = self._ended = False
+        self._seen: list[Any] = []  # rows and pending calls, when watching
         opened.append(self)
 
     @property
@@ -99,104 +132,192 @@ class Session:
         return self._scope.user_id
 
     @overload
-    async def exec(self, statement: SelectOfScalar[T]) -> Rows[T]: ...
+    def exec(self, statement: SelectOfScalar[T]) -> Awaitable[Rows[T]]: ...
     @overload
-    async def exec(self, statement: SelectOfTuples[T]) -> Rows[T]: ...
+    def exec(self, statement: SelectOfTuples[*Ts]) -> Awaitable[Rows[tuple[*Ts]]]: ...
     @overload
-    async def exec(self, statement: Select[Any] | Insert | Update | Delete) -> Rows[Any]: ...
-    async def exec(self, statement: Any) -> Rows[Any]:
+    def exec(self, statement: Select[Any] | Insert | Update | Delete) -> Awaitable[Rows[Any]]: ...
+    def exec(self, statement: Any) -> Awaitable[Rows[Any]]:
         """Execute a select, insert, update or delete."""
-        if not isinstance(statement, (Select, SelectOfScalar, Insert, Update, Delete)):
-            raise TypeError(
-                f"The session executes select(), insert(), update() and delete(), not a"
-                f" {type(statement).__name__}."
-            )
-        return await self._run(*shape_of(statement))
+        return self._call("exec", self._exec(statement))
 
-    async def get(self, model: type[M], key: Any) -> M | None:
+    def get(self, model: type[M], key: Any) -> Awaitable[M | None]:
         """The row with this primary key; None when it is not there, or not yours."""
-        row: M | None = (await self._run(_get(model), [key])).first()
-        return row
+        return self._call("get", self._get(model, key))
 
-    async def get_one(self, model: type[M], key: Any) -> M:
+    def get_one(self, model: type[M], key: Any) -> Awaitable[M]:
         """As `get`, but raises the 404 problem when there is no such row."""
-        row = await self.get(model, key)
-        if row is None:
-            raise NotFound(f"There is no such {model.__name__.lower()}.")
-        return row
+        return self._call("get_one", self._get_one(model, key))
 
-    async def add(self, row: M) -> M:
+    def add(self, row: M) -> Awaitable[M]:
         """Write a new row, or the changed columns of a loaded one, and bring back what the
         database filled in. Raises the 404 problem for a loaded row that is gone, and the 409
         problem for one that exists already or refers to what does not."""
-        model, state = type(row), inspect(row)
-        attributes: Mapper[Any] = inspect(model)
-        names = [attribute.key for attribute in attributes.column_attrs]
-        if state.key is None:
-            # None leaves the column to its default; without one, it is null either way
-            given = [name for name in names if getattr(row, name, None) is not None]
-            shape, values = _insert(model, tuple(given)), []
-        else:
-            given = [name for name in names if name not in state.unmodified]
-            if not given:
-                return row
-            shape, values = _update(model, tuple(given)), list(state.key[1])
-        values += [getattr(row, name) for name in given]
-        stored = (await self._run(shape, values)).first()
-        if stored is None:
-            raise NotFound(f"There is no such {model.__name__.lower()}.")
-        for name in names:
-            set_committed_value(row, name, getattr(stored[0], name))
-        state.key = inspect(stored[0]).key
-        return row
+        return self._call("add", self._add(row))
 
-    async def delete(self, row: SQLModel) -> None:
+    def delete(self, row: SQLModel) -> Awaitable[None]:
         """Delete a loaded row. Raises the 404 problem when it is gone already."""
-        done = await self._run(_delete(type(row)), list(inspect(row).key[1]))
-        if done.rowcount == 0:
-            raise NotFound(f"There is no such {type(row).__name__.lower()}.")
+        return self._call("delete", self._delete(row))
 
-    async def page(self, query: SelectOfScalar[M], page: PageQuery) -> Page[M]:
+    def refresh(self, row: SQLModel) -> Awaitable[None]:
+        """Read the row's columns again. Raises the 404 problem when it is gone."""
+        return self._call("refresh", self._refresh(row))
+
+    def page(self, query: SelectOfScalar[M], page: PageQuery) -> Awaitable[Page[M]]:
         """One page of a select of one model, newest first by its `id`."""
-        (described,) = query.column_descriptions
-        key = described["entity"].id
-        query = query.order_by(key.desc()).limit(page.limit + 1)
-        if page.cursor is not None:
-            query = query.where(key < decode_cursor(page.cursor))
-        rows: list[Any] = (await self.exec(query)).all()
-        more = len(rows) > page.limit
-        rows = rows[: page.limit]
-        return Page[Any].model_construct(
-            items=rows, next_cursor=encode_cursor(rows[-1].id) if more else None
-        )
+        return self._call("page", self._page(query, page))
+
+    @asynccontextmanager
+    async def transaction(self) -> AsyncIterator[None]:
+        """All of the block or nothing: after an exception in it, what it wrote is undone, and
+        what was written before it stays. What is kept is committed with the request."""
+        self._check_usable()
+        if self._connection is None:
+            self._connection = await self._begin()
+        connection, name = self._connection, f"s{self._savepoints}"
+        await self._command(f"SAVEPOINT {name}")
+        self._savepoints += 1
+        try:
+            yield
+        except BaseException:
+            self._savepoints -= 1
+            if self._connection is connection:
+                self._failed = False
+                await self._command(f"ROLLBACK TO SAVEPOINT {name}")
+            raise
+        self._savepoints -= 1
+        self._check_usable()
+        await self._command(f"RELEASE SAVEPOINT {name}")
 
     def unscoped(self, *, reason: str) -> "Session":
         """A session that sees everybody's rows, in a transaction of its own. Logged."""
         if self._scope.system is None:
             return self
         logger.info("unscoped session: %s", reason)
-        return Session(self._pool, self._scope.system, self._opened)
+        return Session(self._pool, self._scope.system, self._opened, watch=self._watch)
 
     async def end(self, *, keep: bool) -> None:
         """Commit what was written, or, unless `keep`, roll it back; the session is of no use
-        afterwards. Called by `kit.database`, which knows when a request is over."""
+        afterwards. Called by `kit.database`, which knows when a request is over.
+
+        Raises the 409 problem for what the commit itself refuses, and the 503 problem when the
+        database was lost, in which case it may or may not have been written.
+        """
         connection, self._connection, self._ended = self._connection, None, True
-        if self._failed and keep:
-            raise RuntimeError("a statement failed, so nothing of this request is kept")
-        if connection is None:
-            return
         try:
-            # a transaction that Postgres gave up answers ROLLBACK, without an error
-            if keep and await connection.execute("COMMIT") != "COMMIT":
-                raise RuntimeError("the transaction could not be committed")
-            if not keep:
-                await connection.execute("ROLLBACK")
-        except BaseException:
-            self._pool.drop(connection)
-            raise
-        self._pool.give(connection)
+            if keep:
+                self._refuse_to_forget()
+            if connection is not None:
+                # a transaction that Postgres gave up answers ROLLBACK, without an error
+                said = await connection.execute("COMMIT" if keep else "ROLLBACK")
+                if keep and said != "COMMIT":
+                    raise RuntimeError("the transaction could not be committed")
+        except BaseException as error:
+            if connection is not None:
+                self._pool.drop(connection)
+            _raise_problem(error)
+        if connection is not None:
+            self._pool.give(connection)
+
+    def __getattr__(self, name: str) -> NoReturn:
+        raise AttributeError(_INSTEAD.get(name, f"A session has no {name!r}."))
+
+    def _call(self, name: str, work: Coroutine[Any, Any, T]) -> "_Call[T]":
+        call = _Call(name, work)
+        if self._watch:
+            self._seen.append(call)
+        return call
+
+    async def _exec(self, statement: Any) -> Rows[Any]:
+        if not isinstance(statement, Select | Insert | Update | Delete):
+            raise TypeError(
+                f"The session executes select(), insert(), update() and delete(), not a"
+                f" {type(statement).__name__}."
+            )
+        shape, values = shape_of(statement, scoped=self._is_scoped)
+        return await self._run(shape, values)
+
+    async def _get(self, model: type[M], key: Any) -> M | None:
+        values = key if isinstance(key, tuple) else (key,)
+        shape = _get(model, self._is_scoped)
+        row: M | None = (await self._run(shape, values)).first()
+        return row
+
+    async def _get_one(self, model: type[M], key: Any) -> M:
+        row = await self._get(model, key)
+        if row is None:
+            raise _no_such(model)
+        return row
+
+    async def _add(self, row: M) -> M:
+        state, mapper = inspect(row), _mapper(type(row))
+        names = [attribute.key for attribute in mapper.column_attrs]
+        _refuse_related(row)
+        if state.key is None:
+            # None leaves the column to its default; without one, it is null either way
+            given = [name for name in names if getattr(row, name, None) is not None]
+            key: tuple[Any, ...] = ()
+        else:
+            given, key = [name for name in names if name not in state.unmodified], state.key[1]
+            if not given:
+                return row
+        values = {name: getattr(row, name) for name in given}
+        if any(isinstance(value, ClauseElement) for value in values.values()):
+            rows = await self._exec(_write(type(row), values, key).returning(type(row)))
+        else:
+            shape = _written(type(row), tuple(given), key != (), self._is_scoped)
+            rows = await self._run(shape, [*key, *values.values()])
+        stored = rows.first()
+        if stored is None:
+            raise _no_such(type(row))
+        _copy(stored[0], row)
+        return row
+
+    async def _delete(self, row: SQLModel) -> None:
+        done = await self._run(_deleted(type(row), self._is_scoped), _stored_key(row))
+        if done.rowcount == 0:
+            raise _no_such(type(row))
+
+    async def _refresh(self, row: SQLModel) -> None:
+        _copy(await self._get_one(type(row), tuple(_stored_key(row))), row)
+
+    async def _page(self, query: SelectOfScalar[M], page: PageQuery) -> Page[M]:
+        (described,) = query.column_descriptions
+        key = described["entity"].id
+        query = query.order_by(key.desc()).limit(page.limit + 1)
+        if page.cursor is not None:
+            query = query.where(key < decode_cursor(page.cursor))
+        rows: list[Any] = (await self._exec(query)).all()
+        more = len(rows) > page.limit
+        rows = rows[: page.limit]
+        return Page[Any].model_construct(
+            items=rows, next_cursor=encode_cursor(rows[-1].id) if more else None
+        )
 
     async def _run(self, shape: Shape, values: Sequence[Any]) -> Rows[Any]:
+        self._check_usable()
+        self._busy = True
+        try:
+            rows = await self._persist(shape, values)
+        finally:
+            self._busy = False
+        if self._watch and shape.returns_rows:
+            self._seen += rows.all()
+        for loader in shape.loaders:
+            await self._load(loader, rows.all())
+        return rows
+
+    async def _load(self, loader: Any, rows: Sequence[Any]) -> None:
+        model = loader.relationship.parent.class_
+        parts = [part for row in rows for part in (row if isinstance(row, tuple) else (row,))]
+        parents = [part for part in parts if isinstance(part, model)]
+        keys = list({tuple(inspect(parent).key[1]): None for parent in parents})
+        related = await self._exec(loader.statement(keys)) if keys else Rows[Any]([], 0)
+        children = loader.attach(parents, related)
+        for below in loader.below:
+            await self._load(below, children)
+
+    def _check_usable(self) -> None:
         if self._ended:
             raise RuntimeError(
                 "This session has ended: the response has begun. Do the work before it, or use"
@@ -205,38 +326,55 @@ class Session:
         if self._failed:
             raise RuntimeError(
                 "An earlier statement failed, so nothing of this request is kept, and nothing"
-                " more can be written in it."
+                " more can be done in it. What may fail belongs into"
+                " `async with session.transaction():`."
             )
         if self._busy:
             raise RuntimeError(
                 "Two tasks use one session at once. Await one after the other, or give each a"
                 " session of its own."
             )
-        self._busy = True
-        try:
-            return await self._run_alone(shape, values)
-        finally:
-            self._busy = False
 
-    async def _run_alone(self, shape: Shape, values: Sequence[Any]) -> Rows[Any]:
-        writing = self._connection is not None
+    async def _persist(self, shape: Shape, values: Sequence[Any]) -> Rows[Any]:
+        """Execute; once more when that is safe, which it is while nothing else is at stake."""
+        for attempt in range(_ATTEMPTS):
+            first = self._connection is None
+            try:
+                return await self._execute(shape, values)
+            except (*_STALE, *_AT_THE_SAME_TIME, *CUT) as error:
+                if not first or attempt == _ATTEMPTS - 1:
+                    self._failed = self._failed or shape.writes
+                    _raise_problem(error)
+                if isinstance(error, _AT_THE_SAME_TIME):
+                    await asyncio.sleep(random.random() * 0.05)  # noqa: S311  # no secret
+            except BaseException as error:
+                self._failed = self._failed or shape.writes or not first
+                if isinstance(error, asyncpg.InsufficientPrivilegeError):
+                    raise (Forbidden() if self._is_scoped else Unauthorized()) from error
+                _raise_problem(error)
+        raise AssertionError("unreachable")
+
+    async def _execute(self, shape: Shape, values: Sequence[Any]) -> Rows[Any]:
+        kept = self._connection is not None
         connection = self._connection or await self._begin()
+        user_id = self._scope.user_id
         try:
             if shape.returns_rows:
-                rows = await shape.rows(connection, values)
+                rows = await shape.rows(connection, values, user_id)
                 result = Rows[Any](rows, len(rows))
             else:
-                result = Rows[Any]([], await shape.count(connection, values))
-            if not (writing or shape.writes):
+                result = Rows[Any]([], await shape.count(connection, values, user_id))
+            if not (kept or shape.writes):
                 await connection.execute("COMMIT")
         except BaseException as error:
+            refused = isinstance(error, Exception) and not isinstance(error, CUT)
+            if self._savepoints and refused and not connection.is_closed():
+                raise  # the block of the savepoint undoes it
             self._connection = None
-            self._failed = writing or shape.writes
+            self._failed = kept
             await self._abandon(connection, error)
-            if isinstance(error, UniqueViolationError | ForeignKeyViolationError):
-                raise Conflict() from error
             raise
-        if writing or shape.writes:
+        if kept or shape.writes:
             self._connection = connection
         else:
             self._pool.give(connection)
@@ -252,43 +390,186 @@ class Session:
             raise
         return connection
 
+    async def _command(self, text: str) -> None:
+        assert self._connection is not None
+        try:
+            await self._connection.execute(text)
+        except BaseException:
+            self._pool.drop(self._connection)
+            self._connection, self._failed = None, True
+            raise
+
     async def _abandon(self, connection: Connection, error: BaseException) -> None:
-        if isinstance(error, Exception) and not connection.is_closed():
+        if isinstance(error, CUT):
+            self._pool.drop(connection)
+            self._pool.forget_idle()  # cut at the same time, probably
+        elif isinstance(error, Exception) and not connection.is_closed():
             try:
                 await connection.execute("ROLLBACK")
             except BaseException:
                 self._pool.drop(connection)
                 raise
             self._pool.give(connection)
-        else:  # cancelled in the middle of a query, or cut off
+        else:  # cancelled in the middle of a query
             self._pool.drop(connection)
 
+    def _refuse_to_forget(self) -> None:
+        if self._failed:
+            raise RuntimeError("a statement failed, so nothing of this request is kept")
+        for seen in self._seen:
+            if isinstance(seen, _Call):
+                seen.refuse_to_be_forgotten()
+            elif isinstance(seen, SQLModel) and (changed := _changed(seen)):
+                raise RuntimeError(
+                    f"A {type(seen).__name__} was changed ({', '.join(changed)}) and never added,"
+                    " so this was not written. Write it with `await session.add(…)`."
+                )
 
-@lru_cache(maxsize=1000)
-def _get(model: type[SQLModel]) -> Shape:
-    table = inspect(model)
-    (key,) = table.primary_key
-    return Shape(select(model).where(key == bindparam("key", type_=key.type)), ["key"])
+
+class _Call(Awaitable[T]):
+    """A call that waits to be awaited, and says so when it is used as if it had been."""
+
+    def __init__(self, name: str, work: Coroutine[Any, Any, T]) -> None:
+        self._name = name
+        self._work = work
+        self._awaited = False
+
+    def __await__(self) -> Generator[Any, Any, T]:
+        self._awaited = True
+        return self._work.__await__()
+
+    def __getattr__(self, name: str) -> NoReturn:
+        raise AttributeError(self._forgotten())
+
+    def __iter__(self) -> NoReturn:
+        raise TypeError(self._forgotten())
+
+    def __bool__(self) -> NoReturn:
+        raise TypeError(self._forgotten())
+
+    def refuse_to_be_forgotten(self) -> None:
+        if not self._awaited:
+            self._work.close()
+            raise RuntimeError(self._forgotten())
+
+    def _forgotten(self) -> str:
+        call = f"await session.{self._name}(…)"
+        return f"`await` is missing. Write `{call}`, or `({call})` if more follows."
+
+
+_INSTEAD = {
+    "add_all": "Add one after the other: `for row in rows: await session.add(row)`.",
+    "begin": "A transaction is open when one is needed; for a part that may fail alone write"
+    " `async with session.transaction():`.",
+    "begin_nested": "Write `async with session.transaction():`.",
+    "commit": "There is nothing to commit: what a request wrote is committed before its response"
+    " is sent. In development, `async with database.session(…)` commits at its end.",
+    "connection": "A session gives no connection away: it would be bound by nothing.",
+    "execute": "Write `await session.exec(…)`.",
+    "expire": "Rows are not followed; read one again with `await session.refresh(row)`.",
+    "expunge": "Rows are detached already.",
+    "flush": "`await session.add(…)` writes at once.",
+    "merge": "Load the row, change it, and `await session.add(row)`.",
+    "query": "Write `await session.exec(select(Model).where(…))`.",
+    "rollback": "What a request wrote is rolled back when it raises, or answers with an error. For"
+    " a part that may fail alone write `async with session.transaction():`.",
+    "scalar": "Write `(await session.exec(…)).one()`.",
+    "scalars": "Write `await session.exec(…)`.",
+    "stream": "Write `await session.page(…)`: lists are read page by page.",
+}
+
+
+def _raise_problem(error: BaseException) -> NoReturn:
+    """What a client may be told of an error of the database."""
+    if isinstance(error, _VIOLATIONS):
+        raise Conflict() from error
+    if isinstance(error, _UNFIT):
+        raise Invalid(
+            [], "A value cannot be stored: it is too large, missing, or not allowed."
+        ) from error
+    if isinstance(error, _AT_THE_SAME_TIME):
+        raise Conflict("This was changed by someone else at the same time. Try again.") from error
+    if isinstance(error, (*CUT, *_STALE, asyncpg.QueryCanceledError)):
+        raise Unavailable() from error
+    raise error
+
+
+def _no_such(model: type[SQLModel]) -> NotFound:
+    return NotFound(f"There is no such {model.__name__.lower()}.")
+
+
+def _mapper(model: type[Any]) -> Mapper[Any]:
+    mapper = inspect(model, raiseerr=False)
+    if not isinstance(mapper, Mapper):
+        raise TypeError(f"{model.__name__} is no table: `class {model.__name__}(…, table=True)`.")
+    return mapper
+
+
+def _stored_key(row: SQLModel) -> list[Any]:
+    key = inspect(row).key
+    if key is None:
+        raise TypeError(f"This {type(row).__name__} was never stored: `await session.add(…)` it.")
+    return list(key[1])
+
+
+def _changed(row: SQLModel) -> list[str]:
+    state = inspect(row)
+    if state.key is None or not state.modified:
+        return []
+    return [attribute.key for attribute in state.attrs if attribute.history.has_changes()]
+
+
+def _refuse_related(row: SQLModel) -> None:
+    """What belongs to a row is written by itself: nothing cascades."""
+    state = inspect(row)
+    for relationship in state.mapper.relationships:
+        if state.attrs[relationship.key].history.has_changes():
+            raise TypeError(
+                f"{type(row).__name__}.{relationship.key} was set, and add() writes one row alone."
+                " Add the other row by itself, and set the foreign key"
+                " (many-to-many: add a row of the link table)."
+            )
+
+
+def _copy(stored: SQLModel, row: SQLModel) -> None:
+    for attribute in _mapper(type(row)).column_attrs:
+        set_committed_value(row, attribute.key, getattr(stored, attribute.key))
+    mark_stored(row, inspect(stored).key)
+
+
+def _write(model: type[SQLModel], values: dict[str, Any], key: Sequence[Any]) -> Insert | Update:
+    if not key:
+        return insert(model).values(values)
+    statement = update(model).values(values)
+    for column, value in zip(_mapper(model).primary_key, key, strict=True):
+        statement = statement.where(column == value)
+    return statement
 
 
 # the combinations of columns that clients may send are many: bounded
 
 
 @lru_cache(maxsize=1000)
-def _insert(model: type[SQLModel], given: tuple[str, ...]) -> Shape:
-    values: dict[str, Any] = {name: bindparam(name) for name in given}
-    return Shape(insert(model).values(values).returning(model), given)
+def _get(model: type[SQLModel], scoped: bool) -> Shape:
+    statement, keys = select(model), []
+    for number, column in enumerate(_mapper(model).primary_key):
+        keys.append(f"key_{number}")
+        statement = statement.where(column == bindparam(keys[-1], type_=column.type))
+    return Shape(statement, keys, scoped=scoped)
 
 
 @lru_cache(maxsize=1000)
-def _update(model: type[SQLModel], given: tuple[str, ...]) -> Shape:
-    (key,) = inspect(model).primary_key
-    values: dict[str, Any] = {name: bindparam(name) for name in given}
-    statement = update(model).where(key == bindparam("_key", type_=key.type)).values(values)
-    return Shape(statement.returning(model), ["_key", *given])
+def _written(model: type[SQLModel], given: tuple[str, ...], stored: bool, scoped: bool) -> Shape:
+    columns = _mapper(model).primary_key if stored else ()
+    keys = [bindparam(f"_key_{number}", type_=column.type) for number, column in enumerate(columns)]
+    statement = _write(model, {name: bindparam(name) for name in given}, keys).returning(model)
+    return Shape(statement, [*(key.key for key in keys), *given], scoped=scoped)
 
 
 @lru_cache(maxsize=1000)
-def _delete(model: type[SQLModel]) -> Shape:
-    (key,) = inspect(model).primary_key
-    return Shape(delete(model).where(key == bindparam("_key", type_=key.type)), ["_key"])
+def _deleted(model: type[SQLModel], scoped: bool) -> Shape:
+    statement, keys = delete(model), []
+    for number, column in enumerate(_mapper(model).primary_key):
+        keys.append(f"_key_{number}")
+        statement = statement.where(column == bindparam(keys[-1], type_=column.type))
+    return Shape(statement, keys, scoped=scoped)

@@ -4,37 +4,60 @@ SQLAlchemy compiles a statement once per shape; a shape is the statement without
 SQLAlchemy's own cache key tells it. What is kept is the text for asyncpg, where each argument
 comes from and how it is converted, and how a record becomes a row. Executing a known shape
 costs the key, the arguments and one `fetch`.
+
+Where SQLAlchemy has no public way, its private names are used here and in `loading` alone;
+tests/kit/test_statement.py holds them to the version they were read in.
 """
 
+import re
 from collections import OrderedDict
 from collections.abc import Callable, Iterable, Sequence
-from typing import Any, cast
+from dataclasses import dataclass
+from functools import partial
+from typing import Any, NoReturn, cast
+from uuid import UUID
 
 from asyncpg import Connection, Record
-from sqlalchemy import BindParameter, Delete, Insert, Select, Table, Update, inspect
+from sqlalchemy import (
+    BindParameter,
+    Delete,
+    Insert,
+    Select,
+    Table,
+    Update,
+    Uuid,
+    bindparam,
+    inspect,
+)
 from sqlalchemy.dialects.postgresql.asyncpg import PGDialect_asyncpg
 from sqlalchemy.engine import Dialect, result_tuple
-from sqlalchemy.orm import Mapper
+from sqlalchemy.orm import InstanceState, Mapper, with_loader_criteria
+from sqlalchemy.orm.exc import DetachedInstanceError
 from sqlalchemy.sql.compiler import SQLCompiler
 from sqlmodel.sql.expression import SelectOfScalar
+
+from apiwright.kit.loading import Loader, loaders_of
+from apiwright.kit.tables import audiences
 
 DIALECT: Dialect = PGDialect_asyncpg()  # type: ignore[no-untyped-call]  # SQLAlchemy's
 _MOST_SHAPES = 2000
 
-Executable = Select[Any] | SelectOfScalar[Any] | Insert | Update | Delete
+Executable = Select[Any] | Insert | Update | Delete
 Process = Callable[[Any], Any]
 
 _shapes: OrderedDict[Any, "Shape"] = OrderedDict()
 
 
-def shape_of(statement: Executable) -> tuple["Shape", list[Any]]:
-    """The compiled shape of a statement, and this statement's values for it."""
+def shape_of(statement: Executable, *, scoped: bool) -> tuple["Shape", list[Any]]:
+    """The compiled shape of a statement, and this statement's values for it. `scoped`: with the
+    owner's criteria."""
     key = statement._generate_cache_key()
     if key is None:  # such as insert().values([…]): compiled each time
-        return Shape(statement, ()), []
-    shape = _shapes.get(key.key)
+        return Shape(statement, (), scoped=scoped), []
+    shape = _shapes.get((key.key, scoped))
     if shape is None:
-        shape = _shapes[key.key] = Shape(statement, [bind.key for bind in key.bindparams])
+        keys = [bind.key for bind in key.bindparams]
+        shape = _shapes[key.key, scoped] = Shape(statement, keys, scoped=scoped)
         if len(_shapes) > _MOST_SHAPES:
             _shapes.popitem(last=False)
     return shape, [bind.effective_value for bind in key.bindparams]
@@ -43,13 +66,17 @@ def shape_of(statement: Executable) -> tuple["Shape", list[Any]]:
 class Shape:
     """One shape, ready for asyncpg."""
 
-    def __init__(self, statement: Executable, keys: Sequence[str]) -> None:
+    def __init__(self, statement: Executable, keys: Sequence[str], *, scoped: bool) -> None:
         """`keys` name the values that each execution brings, in their order."""
-        self._statement = statement
-        self._compiled = compiled = statement.compile(dialect=DIALECT)
-        self.text = compiled.string
+        self.loaders: tuple[Loader, ...] = loaders_of(statement)
         self.writes = not isinstance(statement, Select) or statement._for_update_arg is not None
         self.returns_rows = isinstance(statement, Select) or bool(statement._returning)
+        self._statement = statement
+        if scoped and not isinstance(statement, Insert):
+            statement = statement.options(*_belt())
+        self._compiled = compiled = statement.compile(dialect=DIALECT)
+        self.text = compiled.string
+        _refuse_changes_of_identity(self.text)
         self._expands = bool(compiled.post_compile_params | compiled.literal_execute_params)
         binds = {name: bind for bind, name in compiled.bind_names.items()}
         names: Iterable[str] = binds if self._expands else compiled.positiontup or ()
@@ -61,26 +88,30 @@ class Shape:
         ]
         self._make: Callable[[Record], Any] | None = None
 
-    async def rows(self, connection: Connection, values: Sequence[Any]) -> list[Any]:
-        text, arguments = self._bind(values)
+    async def rows(
+        self, connection: Connection, values: Sequence[Any], user_id: UUID | None
+    ) -> list[Any]:
+        text, arguments = self._bind(values, user_id)
         if self._make is None:
             prepared = await connection.prepare(text)
             oids = [attribute.type.oid for attribute in prepared.get_attributes()]
             self._make = _row_maker(self._statement, self._compiled, oids)
         return list(map(self._make, await connection.fetch(text, *arguments)))
 
-    async def count(self, connection: Connection, values: Sequence[Any]) -> int:
+    async def count(
+        self, connection: Connection, values: Sequence[Any], user_id: UUID | None
+    ) -> int:
         """For statements that return no rows: how many they changed."""
-        text, arguments = self._bind(values)
+        text, arguments = self._bind(values, user_id)
         status: str = await connection.execute(text, *arguments)
         return int(status.rpartition(" ")[2])
 
-    def _bind(self, values: Sequence[Any]) -> tuple[str, list[Any]]:
+    def _bind(self, values: Sequence[Any], user_id: UUID | None) -> tuple[str, list[Any]]:
         if not self._expands:
-            return self.text, [argument.converted(values) for argument in self._arguments]
+            return self.text, [argument.converted(values, user_id) for argument in self._arguments]
         # a list of unknown length, as in `x IN (…)`, is written out for each execution
         state = self._compiled.construct_expanded_state(
-            {argument.name: argument.value(values) for argument in self._arguments}
+            {argument.name: argument.value(values, user_id) for argument in self._arguments}
         )
         converts = {argument.name: argument.convert for argument in self._arguments}
         for name, parts in state.parameter_expansion.items():
@@ -93,47 +124,86 @@ class Shape:
         ]
 
 
-class _Argument:
-    """Where one argument comes from: this execution, a Python default, or the statement."""
+def _current_user() -> None:
+    """Stands in a statement where the user who executes it belongs; never called."""
 
-    __slots__ = ("_default", "_made", "_position", "convert", "name")
+
+class _Argument:
+    """Where one argument comes from: this execution, its user, a Python default, or the
+    statement."""
+
+    __slots__ = ("_default", "_made", "_position", "_user", "convert", "name")
 
     def __init__(
         self, name: str, bind: BindParameter[Any], position: int | None, made: Process | None
     ) -> None:
         self.name = name
         self.convert: Process | None = bind.type.dialect_impl(DIALECT).bind_processor(DIALECT)
+        self._user = bind.callable is _current_user
         self._position = position
         self._made = made
-        self._default = None if made else bind.effective_value
+        self._default = None if made or self._user else bind.effective_value
 
-    def value(self, values: Sequence[Any]) -> Any:
+    def value(self, values: Sequence[Any], user_id: UUID | None) -> Any:
         if self._position is not None:
             return values[self._position]
+        if self._user:
+            return user_id
         return self._made(None) if self._made else self._default
 
-    def converted(self, values: Sequence[Any]) -> Any:
-        value = self.value(values)
+    def converted(self, values: Sequence[Any], user_id: UUID | None) -> Any:
+        value = self.value(values, user_id)
         return value if self.convert is None else self.convert(value)
+
+
+def _belt() -> list[Any]:
+    """The owner's criteria for every owned model. The wall is in the database; should it have a
+    hole, ordinary statements still see one's own rows only. What this does not reach stands in
+    docs/kit/row_security.md."""
+    user: BindParameter[UUID] = bindparam(None, unique=True, callable_=_current_user, type_=Uuid())
+    return [
+        with_loader_criteria(
+            model, getattr(model, model.owner_column) == user, include_aliases=True
+        )
+        for model in audiences().values()
+        if model.owner_column is not None
+    ]
+
+
+_CHANGES_OF_IDENTITY = re.compile(r"set_config|_to_xml|\bU&|dblink", re.IGNORECASE)
+
+
+def _refuse_changes_of_identity(text: str) -> None:
+    """The wall asks who is signed in; a statement that answers for itself would be through it.
+    `…_to_xml` and dblink run text as SQL, U&"" spells names in another way."""
+    if found := _CHANGES_OF_IDENTITY.search(text):
+        raise TypeError(
+            f"The session does not execute statements that contain {found[0]}: they could change"
+            " who is asking. Values go into parameters."
+        )
 
 
 def _values_made_by_python(compiled: SQLCompiler) -> dict[str, Process]:
     """Columns whose default or onupdate is Python's, by the name of their argument."""
-    made = {}
+    made: dict[str, Process] = {}
     for column, default in [
         *((column, column.default) for column in compiled.insert_prefetch),
         *((column, column.onupdate) for column in compiled.update_prefetch),
     ]:
-        value = cast(Any, default).arg
-        made[column.key] = value if callable(value) else lambda _, value=value: value
+        value: Any = cast(Any, default).arg
+        made[column.key] = value if callable(value) else partial(_constant, value)
     return made
+
+
+def _constant(value: Any, context: None) -> Any:
+    return value
 
 
 def _row_maker(
     statement: Executable, compiled: SQLCompiler, oids: Sequence[int]
 ) -> Callable[[Record], Any]:
-    """What turns a record into what the statement asked for: an instance, a value, or a tuple
-    of these. `oids` are the columns' types as Postgres reports them."""
+    """What turns a record into what the statement asked for: an instance, a value, or a row of
+    these. `oids` are the columns' types as Postgres reports them."""
     processors = [
         entry.type.dialect_impl(DIALECT).result_processor(DIALECT, oid)
         for entry, oid in zip(compiled._result_columns, oids, strict=True)
@@ -151,8 +221,8 @@ def _row_maker(
             start += 1
     if start != len(oids):
         raise TypeError(
-            "The session cannot tell which column belongs to what: leave out options such as"
-            " load_only() and defer(), or select the columns one by one."
+            "The session cannot tell which column belongs to what: select entities, or columns"
+            " one by one."
         )
     if isinstance(statement, SelectOfScalar):
         return parts[0]
@@ -165,8 +235,8 @@ def _wanted(statement: Executable) -> list[tuple[str, Any]]:
     a column."""
     if isinstance(statement, Select):
         return [
-            (described["name"], inspect(described["entity"]).mapper)
-            if described["entity"] is not None and described["expr"] is described["entity"]
+            (described["name"], inspect(described["expr"]).mapper)
+            if described["expr"] is described.get("entity")
             else (described["name"], described["expr"])
             for described in statement.column_descriptions
         ]
@@ -197,7 +267,7 @@ def _instance_maker(
     primary = [mapper.get_property_by_column(column).key for column in mapper.primary_key]
     fields = frozenset(keys)
     new, state_of = mapper.class_manager.new_instance, mapper.class_manager.state_getter()
-    identity_key = mapper.identity_key_from_primary_key
+    identity_key, lazy = mapper.identity_key_from_primary_key, _refusals(mapper)
 
     def make(record: Record) -> Any:
         instance = new()
@@ -206,7 +276,40 @@ def _instance_maker(
         for key, process in converted:
             attributes[key] = process(attributes[key])
         object.__setattr__(instance, "__pydantic_fields_set__", set(fields))
-        state_of(instance).key = identity_key(tuple(attributes[key] for key in primary))
+        state = state_of(instance)
+        state.key = identity_key(tuple([attributes[key] for key in primary]))
+        if lazy:
+            state.callables = lazy
         return instance
 
     return make
+
+
+def mark_stored(instance: Any, identity: Any) -> None:
+    """Make of an instance that was just written what a loaded one is."""
+    state: InstanceState[Any] = inspect(instance)
+    state.key = identity
+    if lazy := _refusals(state.mapper):
+        state.callables = lazy
+
+
+def _refusals(mapper: Mapper[Any]) -> dict[str, Callable[[Any, Any], Any]]:
+    return {
+        relationship.key: _NotLoaded(mapper.class_.__name__, relationship.key)
+        for relationship in mapper.relationships
+    }
+
+
+@dataclass(frozen=True)
+class _NotLoaded:
+    """What happens when a relationship is read that was not loaded."""
+
+    model: str
+    key: str
+
+    def __call__(self, state: Any, passive: Any) -> NoReturn:
+        name = f"{self.model}.{self.key}"
+        raise DetachedInstanceError(
+            f"{name} was not loaded, and nothing loads by itself here. Ask for it in the"
+            f" statement: select({self.model}).options(selectinload({name}))."
+        )

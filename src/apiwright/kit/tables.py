@@ -1,54 +1,111 @@
 """Who may see a table is said on the table, by the class it inherits from.
 
-`Account` is the table of the people who sign in; `Owned` rows belong to one of them. A table
-that says nothing is refused when the app starts.
+| class | who reads | who writes |
+|---|---|---|
+| `Owned`, `OwnedLink` | its owner | its owner |
+| `Shared` | everybody signed in | `session.unscoped(…)`, behind a permission |
+| `Public` | everybody | `session.unscoped(…)`, behind a permission |
+| `Internal` | `session.unscoped(…)` | `session.unscoped(…)` |
+| `Account` | the person it is | `session.unscoped(…)` |
+
+A table that says nothing is refused when the app starts.
 """
 
 from datetime import datetime
 from typing import Any, ClassVar
 from uuid import UUID
 
-from sqlalchemy import Index, Table, event, func, text
+from sqlalchemy import (
+    Column,
+    ForeignKeyConstraint,
+    Index,
+    MetaData,
+    Table,
+    UniqueConstraint,
+    func,
+    text,
+)
 from sqlmodel import Field, SQLModel
 
+from apiwright.errors import ApiwrightError
 from apiwright.kit.identifiers import uuid7
 
-SQLModel.metadata.naming_convention = {
+NAMING = {
     "pk": "pk_%(table_name)s",
     "uq": "uq_%(table_name)s_%(column_0_N_name)s",
     "ix": "ix_%(table_name)s_%(column_0_N_name)s",
     "fk": "fk_%(table_name)s_%(column_0_N_name)s",
     "ck": "ck_%(table_name)s_%(constraint_name)s",
 }
+SQLModel.metadata.naming_convention = NAMING
 
 USER_SETTING = "apiwright.user_id"
 CURRENT_USER = f"nullif(current_setting('{USER_SETTING}', true), '')::uuid"
 """SQL: who is signed in, null for nobody."""
 
+ACROSS_OWNERS = "across_owners"
 
-class Account(SQLModel):
+
+class Audience(SQLModel):
+    """What every table inherits from, through one of its children."""
+
+    visible: ClassVar[str | None]
+    """SQL: which rows a signed-in user sees. None: none."""
+    writable: ClassVar[bool] = False
+    """Whether a signed-in user may also write the rows that are visible."""
+    owner_column: ClassVar[str | None] = None
+
+
+class Account(Audience):
     """A person who signs in, in the table `user`. Signed in, one sees one's own row and cannot
     write it; sign-up, login and the like go through `session.unscoped(…)`."""
 
-    owner_column: ClassVar[str] = "id"
+    owner_column = "id"
+    visible = f"id = {CURRENT_USER}"
 
     id: UUID = Field(default_factory=uuid7, primary_key=True)
     is_active: bool = Field(default=True, sa_column_kwargs={"server_default": text("true")})
     """False: no request of theirs reaches the database any more."""
 
 
-class Owned(SQLModel):
-    """Rows that belong to one user and that nobody else sees. The database fills `owner_id`."""
+class OwnedLink(Audience):
+    """Pairs of owned rows, for many-to-many: the two foreign keys are the primary key."""
 
-    owner_column: ClassVar[str] = "owner_id"
+    owner_column = "owner_id"
+    visible = f"owner_id = {CURRENT_USER}"
+    writable = True
 
-    id: UUID = Field(default_factory=uuid7, primary_key=True)
     owner_id: UUID = Field(
         default=None,
         foreign_key="user.id",
         ondelete="CASCADE",
         sa_column_kwargs={"server_default": text(CURRENT_USER)},
     )
+
+
+class Owned(OwnedLink):
+    """Rows that belong to one user and that nobody else sees. The database fills `owner_id`,
+    keeps what refers to them under the same owner, and `unique` means unique for one owner."""
+
+    id: UUID = Field(default_factory=uuid7, primary_key=True)
+
+
+class Shared(Audience):
+    """Rows that everybody signed in reads, such as a catalogue."""
+
+    visible = f"{CURRENT_USER} IS NOT NULL"
+
+
+class Public(Audience):
+    """Rows that everybody reads, signed in or not."""
+
+    visible = "true"
+
+
+class Internal(Audience):
+    """Rows that no request sees."""
+
+    visible = None
 
 
 class Timestamps(SQLModel):
@@ -60,8 +117,104 @@ class Timestamps(SQLModel):
     )
 
 
-@event.listens_for(Table, "after_parent_attach")
-def _index_by_owner(table: Table, metadata: Any) -> None:
-    # every list of owned rows is "mine, newest first"
-    if metadata is SQLModel.metadata and {"owner_id", "id"} <= set(table.columns.keys()):
-        Index(None, table.c.owner_id, table.c.id, unique=True)
+def audiences() -> dict[str, type[Audience]]:
+    """Every table of the project by name, and its model. Raises ApiwrightError for a table that
+    does not say who may see it."""
+    found: dict[str, type[Audience]] = {}
+    for mapper in SQLModel._sa_registry.mappers:
+        model = mapper.class_
+        if not (issubclass(model, Audience) and hasattr(model, "visible")):
+            raise ApiwrightError(
+                f"The table of {model.__name__} does not say who may see it.",
+                f"Let it inherit from Owned: `class {model.__name__}(Owned, table=True)`;"
+                " or from Shared, Public or Internal.",
+            )
+        found[str(mapper.local_table.description)] = model
+    for table in SQLModel.metadata.tables.values():
+        if table.name not in found:
+            raise ApiwrightError(
+                f"The table {table.name!r} has no model that says who may see it.",
+                "Write it as a class: `class …(OwnedLink, table=True)`.",
+            )
+    return found
+
+
+def stored() -> MetaData:
+    """The tables as the database holds them, which is what migrations are compared with: between
+    owned tables the owner is part of every foreign key, unique constraint and index.
+
+    Raises ApiwrightError as `audiences` does.
+    """
+    models = audiences()
+    owned = {name for name, model in models.items() if issubclass(model, OwnedLink)}
+    metadata = MetaData(naming_convention=NAMING)
+    for table in SQLModel.metadata.sorted_tables:
+        table.to_metadata(metadata)
+    for table in metadata.sorted_tables:
+        if table.name in owned:
+            _lead_with_owner(table, owned)
+    return metadata
+
+
+def _lead_with_owner(table: Table, owned: set[str]) -> None:
+    owner = table.c.owner_id
+    if "id" in table.c:
+        # what foreign keys refer to; and every list is "mine, newest first"
+        table.append_constraint(UniqueConstraint(owner, table.c.id, info={ACROSS_OWNERS: True}))
+    for constraint in list(table.constraints):
+        if isinstance(constraint, ForeignKeyConstraint):
+            if constraint.referred_table.name in owned:
+                _refer_under_the_same_owner(table, constraint)
+        elif isinstance(constraint, UniqueConstraint) and not _across(constraint):
+            table.constraints.remove(constraint)
+            table.append_constraint(UniqueConstraint(owner, *_others(constraint.columns)))
+    for index in list(table.indexes):
+        columns = list(index.columns)
+        if not _across(index) and len(columns) == len(index.expressions):
+            table.indexes.remove(index)
+            Index(None, owner, *_others(columns), unique=index.unique, **_options(index))
+    _index_references(table)
+
+
+def _refer_under_the_same_owner(table: Table, constraint: ForeignKeyConstraint) -> None:
+    """A child cannot hang under a stranger's parent: foreign keys see no policies."""
+    ondelete = constraint.ondelete
+    if ondelete == "SET NULL":  # the reference, not the owner
+        ondelete = f"SET NULL ({', '.join(constraint.column_keys)})"
+    parent = constraint.referred_table
+    for column in constraint.columns:
+        column.foreign_keys -= set(constraint.elements)
+    table.constraints.remove(constraint)
+    table.append_constraint(
+        ForeignKeyConstraint(
+            ["owner_id", *constraint.column_keys],
+            [parent.c.owner_id, *(element.column for element in constraint.elements)],
+            ondelete=ondelete,
+            onupdate=constraint.onupdate,
+            deferrable=constraint.deferrable,
+            initially=constraint.initially,
+        )
+    )
+
+
+def _index_references(table: Table) -> None:
+    """Deleting a parent looks for its children."""
+    indexed = [list(index.columns) for index in table.indexes]
+    for constraint in sorted(table.foreign_key_constraints, key=lambda one: [*one.column_keys]):
+        columns = list(constraint.columns)
+        if len(columns) > 1 and not any(columns == index[: len(columns)] for index in indexed):
+            Index(None, *columns)
+
+
+def _across(item: UniqueConstraint | Index) -> bool:
+    return bool(item.info.get(ACROSS_OWNERS))
+
+
+def _others(columns: Any) -> list[Column[Any]]:
+    return [column for column in columns if column.name != "owner_id"]
+
+
+def _options(index: Index) -> dict[str, Any]:
+    return {
+        f"postgresql_{key}": value for key, value in index.dialect_options["postgresql"].items()
+    }

@@ -35,7 +35,7 @@ def upgrade() -> None:
         sa.UniqueConstraint("email", name=op.f("uq_user_email")),
     )
     op.execute('ALTER TABLE "user" ENABLE ROW LEVEL SECURITY')
-    op.execute(f'CREATE POLICY owner ON "user" TO {USER} USING (id = {CURRENT_USER})')
+    op.execute(f'CREATE POLICY visible ON "user" TO {USER} USING (id = {CURRENT_USER})')
     op.execute(f'CREATE POLICY system ON "user" TO {SYSTEM} USING (true)')
     op.execute(f'GRANT SELECT ON "user" TO {USER}')
     op.execute(f'GRANT SELECT, INSERT, UPDATE, DELETE ON "user" TO {SYSTEM}')
@@ -63,10 +63,10 @@ def upgrade() -> None:
             ["owner_id"], ["user.id"], name=op.f("fk_task_owner_id"), ondelete="CASCADE"
         ),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_task")),
+        sa.UniqueConstraint("owner_id", "id", name=op.f("uq_task_owner_id_id")),
     )
-    op.create_index(op.f("ix_task_owner_id_id"), "task", ["owner_id", "id"], unique=True)
     op.execute("ALTER TABLE task ENABLE ROW LEVEL SECURITY")
-    op.execute(f"CREATE POLICY owner ON task TO {USER} USING (owner_id = {CURRENT_USER})")
+    op.execute(f"CREATE POLICY visible ON task TO {USER} USING (owner_id = {CURRENT_USER})")
     op.execute(f"CREATE POLICY system ON task TO {SYSTEM} USING (true)")
     op.execute(f"GRANT SELECT, INSERT, UPDATE, DELETE ON task TO {USER}")
     op.execute(f"GRANT SELECT, INSERT, UPDATE, DELETE ON task TO {SYSTEM}")
