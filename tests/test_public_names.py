@@ -27,6 +27,7 @@ PUBLIC = {
     "schemas": ["unset"],
     "session": ["Rows", "Scope", "Session"],
     "settings": ["Settings"],
+    "sqlalchemy_session": ["sqlalchemy_session"],
     "statement": ["Shape", "mark_stored", "shape_of"],
     "tables": [
         "Account", "Audience", "Internal", "Owned", "OwnedLink", "Public", "Shared", "Timestamps",

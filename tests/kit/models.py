@@ -44,3 +44,16 @@ class Country(Public, table=True):
 class Notice(Internal, table=True):
     id: int = Field(primary_key=True)
     note: str
+
+
+class Team(Owned, table=True):
+    name: str = Field(index=True)
+    heroes: list["Hero"] = Relationship(back_populates="team")
+
+
+class Hero(Owned, table=True):
+    name: str = Field(index=True)
+    secret_name: str
+    age: int | None = Field(default=None, index=True)
+    team_id: UUID | None = Field(default=None, foreign_key="team.id")
+    team: Team | None = Relationship(back_populates="heroes")

@@ -47,7 +47,7 @@ class Database:
     def __init__(self, url: str, settings: Settings) -> None:
         self._url = url
         self._settings = settings
-        self._pool = Pool(self._connect, settings.pool_size)
+        self._pool = Pool(self.connect, settings.pool_size)
         take_on = "BEGIN; SELECT set_config('role', '{}', true), " + _TIMEOUTS
         self._system = Scope(take_on.format(settings.system_role))
         as_user = (
@@ -56,7 +56,8 @@ class Database:
         self._anonymous = Scope(as_user.format(""), system=self._system)
         self._as_user = f"{as_user} FROM \"user\" WHERE id = '{{0}}' AND is_active"
 
-    async def _connect(self) -> Connection:
+    async def connect(self) -> Connection:
+        """A new connection, bound by nothing: the pool's way to the server."""
         connection = await postgres_url.connect(self._url)
         for name, prefix in (("json", b""), ("jsonb", b"\x01")):
             # as SQLAlchemy's dialect does it: its JSON types expect text, not asyncpg's str

@@ -1,5 +1,6 @@
 """Health: is the process alive, is it ready for requests."""
 
+import asyncio
 import logging
 from typing import Literal
 
@@ -8,6 +9,8 @@ from pydantic import BaseModel
 
 from apiwright.errors import ApiwrightError
 from apiwright.kit.problems import MEDIA_TYPE, Problem, ProblemDetails
+
+_PATIENCE = 5  # seconds
 
 logger = logging.getLogger("apiwright.health")
 
@@ -31,7 +34,8 @@ async def live() -> Health:
 async def ready(request: Request) -> Health:
     """The database answers, and holds what isolation rests on."""
     try:
-        await request.app.state.database.check()
+        async with asyncio.timeout(_PATIENCE):
+            await request.app.state.database.check()
     except Exception as error:
         logger.error("not ready", exc_info=error)
         detail = "The database does not answer."

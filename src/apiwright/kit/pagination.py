@@ -38,7 +38,10 @@ def encode_cursor(last: UUID) -> str:
 def decode_cursor(cursor: str) -> UUID:
     """Raises a 422 problem for anything that is not one of our cursors."""
     try:
-        return UUID(bytes=base64.urlsafe_b64decode(cursor + "=="))
+        last = UUID(bytes=base64.urlsafe_b64decode(cursor + "=="))
     except ValueError:
+        last = None
+    if last is None or encode_cursor(last) != cursor:  # the decoder skips what is not base64
         error = FieldError(field="query.cursor", message="This is not a cursor from this list.")
-        raise Invalid([error]) from None
+        raise Invalid([error])
+    return last

@@ -35,9 +35,11 @@ async def hash_password(password: str) -> str:
 
 async def verify_password(password: str, hashed: str | None) -> bool:
     """Whether the password is the hash's. Without a hash, when there is no such user, it takes as
-    long and is False, so that the time does not tell who has an account."""
+    long and is False, so that the time does not tell who has an account. So it is for a hash that
+    is not bcrypt's."""
     usable = len(password.encode()) <= _LONGEST
+    known = hashed if hashed and BcryptHasher.identify(hashed) else None
     right = await asyncio.get_running_loop().run_in_executor(
-        _thread, _hashes.verify, password if usable else "", hashed or _NOBODYS
+        _thread, _hashes.verify, password if usable else "", known or _NOBODYS
     )
-    return right and usable and hashed is not None
+    return right and usable and known is not None

@@ -12,9 +12,10 @@ from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from pydantic import BaseModel, Field
 from starlette.exceptions import HTTPException
-from starlette.responses import JSONResponse
+from starlette.responses import JSONResponse, Response
 
 MEDIA_TYPE = "application/problem+json"
+_MOST_ERRORS = 50  # a small body can be wrong in very many places
 
 
 class FieldError(BaseModel):
@@ -50,7 +51,7 @@ class Problem(HTTPException):
 
     def response(self) -> JSONResponse:
         body = ProblemDetails(
-            title=HTTPStatus(self.status_code).phrase,
+            title=_phrase(self.status_code),
             status=self.status_code,
             detail=self.detail,
             errors=self.errors,
@@ -61,6 +62,13 @@ class Problem(HTTPException):
             headers=self.headers,
             media_type=MEDIA_TYPE,
         )
+
+
+def _phrase(status: int) -> str:
+    try:
+        return HTTPStatus(status).phrase
+    except ValueError:  # 499, 520 and other inventions
+        return "Error"
 
 
 class Unauthorized(Problem):
@@ -115,10 +123,12 @@ def install(app: FastAPI) -> None:
     app.openapi = openapi  # type: ignore[method-assign]  # FastAPI's documented way
 
 
-async def _http_exception(request: Request, error: Exception) -> JSONResponse:
+async def _http_exception(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)
     if isinstance(error, Problem):
         return error.response()
+    if error.status_code in (204, 304):  # which have no body
+        return Response(status_code=error.status_code, headers=error.headers)
     return Problem(error.status_code, str(error.detail), headers=error.headers).response()
 
 
@@ -127,12 +137,17 @@ async def _validation_error(request: Request, error: Exception) -> JSONResponse:
     # only place and message: `input` and `ctx` would echo what was sent, passwords included
     return Invalid(
         [
-            FieldError(
-                field=".".join(map(str, e["loc"])), message=e["msg"].removeprefix("Value error, ")
-            )
-            for e in error.errors()
+            FieldError(field=".".join(map(str, e["loc"])), message=_message(e))
+            for e in error.errors()[:_MOST_ERRORS]
         ]
     ).response()
+
+
+def _message(error: dict[str, Any]) -> str:
+    if error["type"] == "union_tag_invalid":  # its message repeats the tag that was sent
+        return f"Input should have one of the tags {error['ctx']['expected_tags']}"
+    message: str = error["msg"]
+    return message.removeprefix("Value error, ")
 
 
 async def _unhandled(request: Request, error: Exception) -> JSONResponse:

@@ -12,6 +12,8 @@ from typing import ClassVar, Self
 from pydantic import Field, SecretStr, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from apiwright.errors import ApiwrightError
+
 DATA = Path(".data")
 """Where a project keeps what development makes: the embedded Postgres, the signing key."""
 
@@ -23,7 +25,11 @@ class Settings(BaseSettings):
     """
 
     model_config = SettingsConfigDict(
-        env_file=".env", extra="ignore", hide_input_in_errors=True, validate_by_name=True
+        env_file=".env",
+        env_ignore_empty=True,  # `SECRET_KEY=`, as in .env.example, is not set
+        extra="ignore",
+        hide_input_in_errors=True,
+        validate_by_name=True,
     )
 
     app_name: ClassVar[str]
@@ -66,16 +72,26 @@ class Settings(BaseSettings):
         if self.secret_key is not None:
             return self.secret_key.get_secret_value()
         file = DATA / "secret-key"
-        if not file.exists():
-            DATA.mkdir(exist_ok=True)
-            # written aside and linked, so that two processes starting at once agree on one key
-            draft = DATA / f"secret-key.{os.getpid()}"
-            draft.touch(mode=0o600)
-            draft.write_text(secrets.token_hex(32))
-            try:
-                os.link(draft, file)
-            except FileExistsError:
-                pass
-            finally:
-                draft.unlink()
-        return file.read_text()
+        try:
+            if not file.exists():
+                _write_key(file)
+            return file.read_text()
+        except OSError as error:
+            raise ApiwrightError(
+                f"The key that signs tokens cannot be kept in {file}: {error.strerror}.",
+                "Set SECRET_KEY, or work in a folder that you may write to.",
+            ) from None
+
+
+def _write_key(file: Path) -> None:
+    file.parent.mkdir(exist_ok=True)
+    # written aside and linked, so that two processes starting at once agree on one key
+    draft = file.with_name(f"{file.name}.{secrets.token_hex(8)}")
+    draft.touch(mode=0o600)
+    try:
+        draft.write_text(secrets.token_hex(32))
+        os.link(draft, file)
+    except FileExistsError:
+        pass
+    finally:
+        draft.unlink()

@@ -269,7 +269,11 @@ def _instance_maker(
     new, state_of = mapper.class_manager.new_instance, mapper.class_manager.state_getter()
     identity_key, lazy = mapper.identity_key_from_primary_key, _refusals(mapper)
 
+    primary_at = [start + keys.index(key) for key in primary]
+
     def make(record: Record) -> Any:
+        if record[primary_at[0]] is None and all(record[at] is None for at in primary_at):
+            return None  # an outer join found none
         instance = new()
         attributes = instance.__dict__
         attributes.update(zip(keys, record[start:end], strict=True))
