@@ -2,22 +2,28 @@
 `apiwright db` and the tests call."""
 
 import asyncio
+import re
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, cast
 
 import asyncpg
 from alembic import context
 from alembic.autogenerate.api import AutogenContext
 from alembic.config import Config
 from alembic.operations.ops import (
+    AddColumnOp,
+    AlterColumnOp,
     CreateTableOp,
+    DowngradeOps,
     ExecuteSQLOp,
     MigrateOperation,
     MigrationScript,
+    ModifyTableOps,
     UpgradeOps,
 )
 from alembic.runtime.migration import MigrationContext
-from sqlalchemy import Connection, MetaData
+from sqlalchemy import Connection, Enum, MetaData, Table, literal, text
 from sqlalchemy.ext.asyncio import create_async_engine
 from sqlalchemy.pool import NullPool
 from sqlmodel.sql.sqltypes import AutoString, UTCDateTime
@@ -25,7 +31,8 @@ from sqlmodel.sql.sqltypes import AutoString, UTCDateTime
 from apiwright.errors import ApiwrightError
 from apiwright.kit import postgres_url, row_security
 from apiwright.kit.settings import Settings
-from apiwright.kit.tables import stored
+from apiwright.kit.statement import DIALECT
+from apiwright.kit.tables import one_of, stored
 
 _URL = "apiwright.url"
 
@@ -69,7 +76,8 @@ def _in_one_transaction(connection: Connection, settings: Settings) -> None:
     ) -> None:
         for script in scripts:
             assert script.upgrade_ops is not None
-            _add_row_security(script.upgrade_ops, tables, settings)
+            assert script.downgrade_ops is not None
+            _complete(script.upgrade_ops, script.downgrade_ops, tables, connection, settings)
 
     context.configure(
         connection=connection,
@@ -86,15 +94,89 @@ def _in_one_transaction(connection: Connection, settings: Settings) -> None:
         context.run_migrations()
 
 
-def _add_row_security(upgrade: UpgradeOps, tables: MetaData, settings: Settings) -> None:
-    """A new table is born behind its policies."""
+def _complete(
+    upgrade: UpgradeOps,
+    downgrade: DowngradeOps,
+    tables: MetaData,
+    connection: Connection,
+    settings: Settings,
+) -> None:
+    """What Alembic does not see: the guards of new and of changed tables, the members of enums,
+    and that a table may hold rows."""
     operations: list[MigrateOperation] = []
     for operation in upgrade.ops:
+        if isinstance(operation, ModifyTableOps):
+            table = tables.tables[operation.table_name]
+            operation.ops = [step for op in operation.ops for step in _on_rows(op, table)]
         operations.append(operation)
         if isinstance(operation, CreateTableOp):
             table = tables.tables[operation.table_name]
             operations += map(ExecuteSQLOp, row_security.protect(table, settings))
+    guards = row_security.by_table(connection.exec_driver_sql(row_security.GUARDS).mappings().all())
+    for table in tables.sorted_tables:
+        if table.name not in guards:
+            continue  # a new one
+        if row_security.wrong(table.name, guards[table.name], settings):
+            operations += map(ExecuteSQLOp, row_security.protect_again(table, guards, settings))
+        for old, new in _changed_enums(table, connection):
+            operations += map(ExecuteSQLOp, new)
+            downgrade.ops[:0] = map(ExecuteSQLOp, old)
     upgrade.ops = operations
+
+
+def _on_rows(operation: MigrateOperation, table: Table) -> list[MigrateOperation]:
+    """A column that may not be null, on a table that may hold rows, in steps: rows get the
+    model's default first."""
+    if isinstance(operation, AddColumnOp):
+        column, fills = operation.column, not operation.column.nullable
+        fills = fills and operation.column.server_default is None
+    elif isinstance(operation, AlterColumnOp) and operation.modify_nullable is False:
+        column, fills = table.c[operation.column_name], True
+    else:
+        return [operation]
+    default = column.default
+    if not fills or default is None or not default.is_scalar:
+        return [operation]
+    value = literal(cast(Any, default).arg, column.type)
+    written = value.compile(dialect=DIALECT, compile_kwargs={"literal_binds": True})
+    names = DIALECT.identifier_preparer
+    name = names.quote(column.name)
+    fill = ExecuteSQLOp(
+        f"UPDATE {names.format_table(table)} SET {name} = {written} WHERE {name} IS NULL"  # noqa: S608  # a literal
+    )
+    if isinstance(operation, AlterColumnOp):
+        return [fill, operation]
+    column.nullable = True
+    tighten = AlterColumnOp(
+        table.name, column.name, existing_type=column.type, modify_nullable=False
+    )
+    return [operation, fill, tighten]
+
+
+def _changed_enums(table: Table, connection: Connection) -> Iterator[tuple[list[str], list[str]]]:
+    """SQL for each enum whose members are not those that the database allows: back, and forth."""
+    name = DIALECT.identifier_preparer.format_table(table)
+    for column in table.columns:
+        if not isinstance(column.type, Enum) or column.type.native_enum:
+            continue
+        check = f"ck_{table.name}_{column.name}"
+        found = connection.scalar(
+            text(
+                "SELECT pg_get_constraintdef(oid) FROM pg_constraint"
+                " WHERE conname = :check AND conrelid = to_regclass(:name)"
+            ),
+            {"check": check, "name": name},
+        )
+        drop = f"ALTER TABLE {name} DROP CONSTRAINT {check}"
+        add = f"ALTER TABLE {name} ADD CONSTRAINT {check} "
+        new = f"{add}CHECK ({one_of(column, column.type.enums)})"
+        if found is None:
+            yield [drop], [new]
+        elif set(_QUOTED.findall(found)) != set(column.type.enums):
+            yield [drop, add + found], [drop, new]
+
+
+_QUOTED = re.compile(r"'((?:[^']|'')*)'::")
 
 
 def _render(kind: str, item: Any, autogenerate: AutogenContext) -> str | Literal[False]:

@@ -4,13 +4,16 @@ The statements are written into migrations, where they stay as they are; `check`
 the database holds with what this version of the kit expects.
 """
 
-from asyncpg import Connection, Record
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from asyncpg import Connection
 from sqlalchemy import Table
 
 from apiwright.errors import ApiwrightError
 from apiwright.kit.settings import Settings
 from apiwright.kit.statement import DIALECT
-from apiwright.kit.tables import CURRENT_USER, USER_SETTING, Audience, OwnedLink, audiences
+from apiwright.kit.tables import CURRENT_USER, USER_SETTING, OwnedLink, audiences
 
 
 def create_roles(settings: Settings) -> list[str]:
@@ -48,17 +51,28 @@ def protect(table: Table, settings: Settings) -> list[str]:
     return statements
 
 
+def protect_again(
+    table: Table, guards: Mapping[str, Sequence[Mapping[str, Any]]], settings: Settings
+) -> list[str]:
+    """As `protect`, for a table that has guards, but not those that its model asks for."""
+    name = DIALECT.identifier_preparer.format_table(table)
+    policies = [guard["polname"] for guard in guards[table.name] if guard["polname"] is not None]
+    return [
+        *(f'DROP POLICY "{policy}" ON {name}' for policy in policies),
+        f"REVOKE ALL ON {name} FROM {settings.user_role}, {settings.system_role}",
+        *protect(table, settings),
+    ]
+
+
 async def check(connection: Connection, settings: Settings) -> None:
     """Raises ApiwrightError unless the database holds the wall that `protect` builds, and the
     roles cannot climb over it."""
     for role in (settings.user_role, settings.system_role):
         await _check_role(connection, role)
     models = audiences()
-    stored: dict[str, list[Record]] = {}
-    for row in await connection.fetch(_POLICIES):
-        stored.setdefault(row["relname"], []).append(row)
-    for name, model in models.items():
-        _check_table(name, model, stored.get(name, []), settings)
+    guards = by_table(await connection.fetch(GUARDS))
+    for name in models:
+        _check_table(name, guards.get(name, []), settings)
     owned = [name for name, model in models.items() if issubclass(model, OwnedLink)]
     for row in await connection.fetch(_FOREIGN_KEYS, owned):
         raise ApiwrightError(
@@ -74,30 +88,41 @@ async def check(connection: Connection, settings: Settings) -> None:
         )
 
 
-def _check_table(
-    name: str, model: type[Audience], stored: list[Record], settings: Settings
-) -> None:
-    if not stored:
-        raise ApiwrightError(f"The database has no table {name!r}.", "Run `apiwright db upgrade`.")
+def by_table(guards: Iterable[Any]) -> dict[str, list[Mapping[str, Any]]]:
+    """What GUARDS brought back, for each table."""
+    tables: dict[str, list[Mapping[str, Any]]] = {}
+    for guard in guards:
+        tables.setdefault(guard["relname"], []).append(guard)
+    return tables
+
+
+def wrong(name: str, guards: Sequence[Mapping[str, Any]], settings: Settings) -> list[str]:
+    """What of an existing table's guards is not as its model says: policies by their names."""
+    model = audiences()[name]
     expected = {"system": ([settings.system_role], True, "true")}
     if model.visible is not None:
         expected["visible"] = ([settings.user_role], True, _as_stored(model.visible))
     found = {
-        row["polname"]: (row["roles"], row["polpermissive"], row["qual"])
-        for row in stored
-        if row["polname"] is not None
+        guard["polname"]: (guard["roles"], guard["polpermissive"], guard["qual"])
+        for guard in guards
+        if guard["polname"] is not None
     }
-    if not stored[0]["relrowsecurity"] or found != expected:
-        different = sorted(key for key in found | expected if found.get(key) != expected.get(key))
-        what = f"policies {', '.join(different)}" if different else "row level security is off"
+    differing = [f"policy {key}" for key in found | expected if found.get(key) != expected.get(key)]
+    return differing if guards[0]["relrowsecurity"] else ["row level security is off", *differing]
+
+
+def _check_table(name: str, guards: Sequence[Mapping[str, Any]], settings: Settings) -> None:
+    if not guards:
+        raise ApiwrightError(f"The database has no table {name!r}.", "Run `apiwright db upgrade`.")
+    if what := wrong(name, guards, settings):
         raise ApiwrightError(
-            f"The table {name!r} is not guarded as its model says: {what}.",
-            "Run `apiwright db upgrade`; if that changes nothing, write a migration with the"
-            f" statements that docs/kit/row_security.md shows for {name!r}.",
+            f"The table {name!r} is not guarded as its model says: {', '.join(what)}.",
+            "Run `apiwright db upgrade`; if that changes nothing, write a migration:"
+            " `apiwright db revision -m 'mend the guards'`.",
         )
-    if stored[0]["owner"] in (settings.user_role, settings.system_role):
+    if guards[0]["owner"] in (settings.user_role, settings.system_role):
         raise ApiwrightError(
-            f"The table {name!r} belongs to the role {stored[0]['owner']!r}, which policies do not"
+            f"The table {name!r} belongs to the role {guards[0]['owner']!r}, which policies do not"
             " bind for that reason.",
             f"As the one who migrates: ALTER TABLE {name} OWNER TO CURRENT_USER.",
         )
@@ -133,7 +158,7 @@ def _as_stored(expression: str) -> str:
     return written if written == "true" else f"({written})"
 
 
-_POLICIES = """\
+GUARDS = """\
 SELECT c.relname, c.relrowsecurity, pg_get_userbyid(c.relowner) AS owner,
     p.polname, p.polpermissive, pg_get_expr(p.polqual, p.polrelid) AS qual,
     ARRAY(SELECT rolname::text FROM pg_roles WHERE oid = ANY (p.polroles)) AS roles

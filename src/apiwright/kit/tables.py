@@ -16,12 +16,15 @@ from typing import Any, ClassVar
 from uuid import UUID
 
 from sqlalchemy import (
+    CheckConstraint,
     Column,
+    Enum,
     ForeignKeyConstraint,
     Index,
     MetaData,
     Table,
     UniqueConstraint,
+    event,
     func,
     text,
 )
@@ -106,6 +109,30 @@ class Internal(Audience):
     """Rows that no request sees."""
 
     visible = None
+
+
+@event.listens_for(Table, "after_parent_attach")
+def _enums_as_text(table: Table, metadata: MetaData) -> None:
+    """Values of an enum are stored as text with a check: Postgres's own enum types outlive their
+    tables, and cannot lose a member."""
+    if metadata is not SQLModel.metadata:
+        return
+    for column in table.columns:
+        if isinstance(column.type, Enum) and column.type.native_enum and column.type.enum_class:
+            values = [str(member.value) for member in column.type.enum_class]
+            column.type = Enum(
+                column.type.enum_class,
+                native_enum=False,
+                length=max(map(len, values)),
+                values_callable=lambda members: [str(member.value) for member in members],
+            )
+            table.append_constraint(CheckConstraint(one_of(column, values), name=column.name))
+
+
+def one_of(column: Column[Any], values: list[str]) -> str:
+    """SQL: a check that the column holds one of these."""
+    quoted = ", ".join("'" + value.replace("'", "''") + "'" for value in values)
+    return f"{column.name} IN ({quoted})"
 
 
 class Timestamps(SQLModel):
