@@ -18,12 +18,12 @@ PUBLIC = {
     "pagination": ["Page", "PageParams", "PageQuery", "decode_cursor", "encode_cursor"],
     "passwords": ["NewPassword", "hash_password", "verify_password"],
     "pool": ["Pool"],
-    "postgres_url": ["connect"],
+    "postgres_url": ["connect", "engine_of", "is_pooled"],
     "problems": [
         "Conflict", "FieldError", "Forbidden", "Invalid", "NotFound", "Problem", "ProblemDetails",
         "Unauthorized", "Unavailable", "install",
     ],
-    "row_security": ["check", "create_roles", "protect"],
+    "row_security": ["by_table", "check", "create_roles", "protect", "protect_again", "wrong"],
     "schemas": ["unset"],
     "session": ["Rows", "Scope", "Session"],
     "settings": ["Settings"],
@@ -31,7 +31,7 @@ PUBLIC = {
     "statement": ["Shape", "mark_stored", "shape_of"],
     "tables": [
         "Account", "Audience", "Internal", "Owned", "OwnedLink", "Public", "Shared", "Timestamps",
-        "audiences", "stored",
+        "audiences", "one_of", "stored",
     ],
     "testing": ["empty_database", "temporary_database"],
     "tokens": ["AccessToken", "InvalidToken", "Tokens"],

@@ -38,6 +38,8 @@ _TIMEOUTS = ", ".join(
 )
 """Set in each transaction, because poolers refuse them as parameters of a connection."""
 
+_SILENT_FOR = 60.0  # seconds without an answer: the network is gone
+
 _SESSIONS = "apiwright.sessions"  # in the ASGI scope: the sessions of the request
 
 
@@ -45,7 +47,7 @@ class Database:
     """One per app, in `app.state.database` while it runs."""
 
     def __init__(self, url: str, settings: Settings) -> None:
-        self._url = url
+        self.url = url
         self._settings = settings
         self._pool = Pool(self.connect, settings.pool_size)
         take_on = "BEGIN; SELECT set_config('role', '{}', true), " + _TIMEOUTS
@@ -58,16 +60,17 @@ class Database:
 
     async def connect(self) -> Connection:
         """A new connection, bound by nothing: the pool's way to the server."""
-        connection = await postgres_url.connect(self._url)
-        for name, prefix in (("json", b""), ("jsonb", b"\x01")):
-            # as SQLAlchemy's dialect does it: its JSON types expect text, not asyncpg's str
-            await connection.set_type_codec(
-                name,
-                schema="pg_catalog",
-                format="binary",
-                encoder=partial(_prefixed, prefix),
-                decoder=partial(_parsed, prefix),
-            )
+        connection = await postgres_url.connect(self.url, command_timeout=_SILENT_FOR)
+        async with connection.transaction():  # one server behind a pooler, for its many questions
+            for name, prefix in (("json", b""), ("jsonb", b"\x01")):
+                # as SQLAlchemy's dialect does it: its JSON types expect text, not asyncpg's str
+                await connection.set_type_codec(
+                    name,
+                    schema="pg_catalog",
+                    format="binary",
+                    encoder=partial(_prefixed, prefix),
+                    decoder=partial(_parsed, prefix),
+                )
         return connection
 
     def scope(self, user_id: UUID | None) -> Scope:

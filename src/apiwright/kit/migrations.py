@@ -7,7 +7,6 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Literal, cast
 
-import asyncpg
 from alembic import context
 from alembic.autogenerate.api import AutogenContext
 from alembic.config import Config
@@ -24,12 +23,11 @@ from alembic.operations.ops import (
 )
 from alembic.runtime.migration import MigrationContext
 from sqlalchemy import Connection, Enum, MetaData, Table, literal, text
-from sqlalchemy.ext.asyncio import create_async_engine
-from sqlalchemy.pool import NullPool
 from sqlmodel.sql.sqltypes import AutoString, UTCDateTime
 
 from apiwright.errors import ApiwrightError
-from apiwright.kit import postgres_url, row_security
+from apiwright.kit import row_security
+from apiwright.kit.postgres_url import engine_of
 from apiwright.kit.settings import Settings
 from apiwright.kit.statement import DIALECT
 from apiwright.kit.tables import one_of, stored
@@ -59,10 +57,7 @@ def run(settings: Settings) -> None:
 
 
 async def _migrate(url: str, settings: Settings) -> None:
-    async def connect() -> asyncpg.Connection:
-        return await postgres_url.connect(url)
-
-    engine = create_async_engine("postgresql+asyncpg://", async_creator=connect, poolclass=NullPool)
+    engine = engine_of(url)
     async with engine.connect() as connection:
         await connection.run_sync(_in_one_transaction, settings)
     await engine.dispose()

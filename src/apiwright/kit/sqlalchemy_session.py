@@ -6,11 +6,11 @@ from contextlib import asynccontextmanager
 from uuid import UUID
 
 from sqlalchemy import Connection, event
-from sqlalchemy.ext.asyncio import AsyncSession, create_async_engine
+from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import Session, SessionTransaction
-from sqlalchemy.pool import NullPool
 
 from apiwright.kit.database import Database
+from apiwright.kit.postgres_url import engine_of
 from apiwright.kit.problems import Unauthorized
 
 
@@ -34,9 +34,7 @@ async def sqlalchemy_session(
         if connection.exec_driver_sql(take_on).first() is None:
             raise Unauthorized("This account is not active.")
 
-    engine = create_async_engine(
-        "postgresql+asyncpg://", async_creator=database.connect, poolclass=NullPool
-    )
+    engine = engine_of(database.url)
     try:
         async with AsyncSession(
             engine, sync_session_class=UserSession, expire_on_commit=False

@@ -93,7 +93,7 @@ class Shape:
     ) -> list[Any]:
         text, arguments = self._bind(values, user_id)
         if self._make is None:
-            prepared = await connection.prepare(text)
+            prepared = await connection.prepare(text, name="")  # a name would last in a pooler
             oids = [attribute.type.oid for attribute in prepared.get_attributes()]
             self._make = _row_maker(self._statement, self._compiled, oids)
         return list(map(self._make, await connection.fetch(text, *arguments)))
