@@ -8,7 +8,6 @@ test: ## lint, types and the whole suite
 	@scripts/test $(OPTIONS)
 
 bench: ## figures beside the peers' (ROUNDS=1 within five minutes)
-	@scripts/setup
 	@scripts/bench
 
 export PORT

@@ -1,5 +1,6 @@
 """The app's database: connections, start-up checks, and the end of each request's transaction."""
 
+import gc
 import json
 import logging
 from collections.abc import AsyncIterator, Callable, Iterator
@@ -154,6 +155,11 @@ def lifespan(settings: Settings) -> Lifespan:
             database = app.state.database = Database(url, settings)
             try:
                 await database.check()
+                if not settings.development:
+                    # what is here now stays; a collection that looks through all of it would
+                    # stop every request for the time
+                    gc.collect()
+                    gc.freeze()
                 yield
             finally:
                 await database.close()

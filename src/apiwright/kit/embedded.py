@@ -159,11 +159,11 @@ class _Server:
     def _version(self) -> int:
         command = [str(self.binaries / "postgres"), "--version"]
         words = subprocess.run(command, capture_output=True, text=True, check=True).stdout.split()
-        return int(words[2].split(".")[0])
+        return int(re.split(r"\D", words[2])[0])  # 18.4, 19beta1
 
     def _refuse_other_version(self) -> None:
-        stored = int((self.data / "PG_VERSION").read_text())
-        if stored != self._version():
+        stored = (self.data / "PG_VERSION").read_text().strip()
+        if stored != str(self._version()):
             raise ApiwrightError(
                 f"The data in {self.data} is Postgres {stored}'s, and the Postgres at hand is"
                 f" {self._version()}.",

@@ -1,5 +1,6 @@
 """A Postgres URL as it is pasted, and what asyncpg makes of it."""
 
+import re
 import ssl
 from urllib.parse import SplitResult, parse_qsl, urlencode, urlsplit
 
@@ -9,6 +10,9 @@ from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 from sqlalchemy.pool import NullPool
 
 from apiwright.errors import ApiwrightError
+
+_HOST = r"(\[[^]]*\]|[^]@:,[]*)(:\d+)?"
+_PLACE = re.compile(rf"([^@]*@)?{_HOST}(,{_HOST})*")
 
 
 async def connect(url: str, *, command_timeout: float | None = None) -> Connection:
@@ -81,7 +85,4 @@ def _dsn(url: str) -> str:
 
 
 def _password_is_spilt(parts: SplitResult) -> bool:
-    if "@" in parts.netloc:
-        return parts.netloc.count("@") > 1
-    port = parts.netloc.rpartition(":")[2]
-    return "@" in parts.path + parts.query + parts.fragment and not port.isdigit()
+    return not _PLACE.fullmatch(parts.netloc) or "@" in parts.path or parts.fragment != ""

@@ -43,7 +43,7 @@ from sqlmodel.sql.expression import SelectOfScalar
 from apiwright.kit.pagination import Page, PageQuery, decode_cursor, encode_cursor
 from apiwright.kit.pool import CUT, Pool
 from apiwright.kit.problems import Conflict, Forbidden, Invalid, NotFound, Unauthorized, Unavailable
-from apiwright.kit.statement import Shape, mark_stored, shape_of
+from apiwright.kit.statement import Shape, mark_stored, page_of, shape_of
 
 T = TypeVar("T")
 Ts = TypeVarTuple("Ts")
@@ -60,6 +60,9 @@ _VIOLATIONS = (
     asyncpg.ExclusionViolationError,
 )
 _UNFIT = (asyncpg.DataError, asyncpg.NotNullViolationError, asyncpg.CheckViolationError)
+
+
+_AnyPage = Page[Any]  # held, because pydantic makes the class anew when nobody does
 
 
 class Rows(Generic[T]):
@@ -282,15 +285,12 @@ class Session:
         _copy(await self._get_one(type(row), tuple(_stored_key(row))), row)
 
     async def _page(self, query: SelectOfScalar[M], page: PageQuery) -> Page[M]:
-        (described,) = query.column_descriptions
-        key = described["entity"].id
-        query = query.order_by(key.desc()).limit(page.limit + 1)
-        if page.cursor is not None:
-            query = query.where(key < decode_cursor(page.cursor))
-        rows: list[Any] = (await self._exec(query)).all()
+        after = None if page.cursor is None else decode_cursor(page.cursor)
+        shape, values = page_of(query, page.limit + 1, after, scoped=self._is_scoped)
+        rows: list[Any] = (await self._run(shape, values)).all()
         more = len(rows) > page.limit
         rows = rows[: page.limit]
-        return Page[Any].model_construct(
+        return _AnyPage.model_construct(
             items=rows, next_cursor=encode_cursor(rows[-1].id) if more else None
         )
 
@@ -364,8 +364,6 @@ class Session:
                 result = Rows[Any](rows, len(rows))
             else:
                 result = Rows[Any]([], await shape.count(connection, values, user_id))
-            if not (kept or shape.writes):
-                await connection.execute("COMMIT")
         except BaseException as error:
             refused = isinstance(error, Exception) and not isinstance(error, CUT)
             if self._savepoints and refused and not connection.is_closed():
@@ -377,17 +375,13 @@ class Session:
         if kept or shape.writes:
             self._connection = connection
         else:
-            self._pool.give(connection)
+            self._pool.give_reading(connection, self)
         return result
 
     async def _begin(self) -> Connection:
-        connection = await self._pool.take()
-        try:
-            if await connection.execute(self._scope.begin) != "SELECT 1":
-                raise Unauthorized("This account is not active.")
-        except BaseException as error:
-            await self._abandon(connection, error)
-            raise
+        connection = await self._pool.begin(self._scope.begin, self)
+        if connection is None:
+            raise Unauthorized("This account is not active.")
         return connection
 
     async def _command(self, text: str) -> None:
@@ -402,7 +396,7 @@ class Session:
     async def _abandon(self, connection: Connection, error: BaseException) -> None:
         if isinstance(error, CUT):
             self._pool.drop(connection)
-            self._pool.forget_idle()  # cut at the same time, probably
+            self._pool.forget_idle()
         elif isinstance(error, Exception) and not connection.is_closed():
             try:
                 await connection.execute("ROLLBACK")

@@ -22,6 +22,7 @@ from sqlalchemy import (
     BindParameter,
     Delete,
     Insert,
+    Integer,
     Select,
     Table,
     Update,
@@ -35,6 +36,7 @@ from sqlalchemy.orm import InstanceState, Mapper, with_loader_criteria
 from sqlalchemy.orm.exc import DetachedInstanceError
 from sqlalchemy.sql.compiler import SQLCompiler
 from sqlmodel.sql.expression import SelectOfScalar
+from sqlmodel.sql.sqltypes import UTCDateTime
 
 from apiwright.kit.loading import Loader, loaders_of
 from apiwright.kit.tables import audiences
@@ -51,13 +53,44 @@ _shapes: OrderedDict[Any, "Shape"] = OrderedDict()
 def shape_of(statement: Executable, *, scoped: bool) -> tuple["Shape", list[Any]]:
     """The compiled shape of a statement, and this statement's values for it. `scoped`: with the
     owner's criteria."""
+    return _known(statement, (scoped,), lambda: statement, (), scoped)
+
+
+def page_of(
+    query: Select[Any], limit: int, after: Any, *, scoped: bool
+) -> tuple["Shape", list[Any]]:
+    """As `shape_of`, for `limit` rows of a select of one model, newest first by its `id`, from
+    `after` on (None: the first ones)."""
+
+    def page() -> Select[Any]:
+        (described,) = query.column_descriptions
+        key = described["entity"].id
+        statement = query.order_by(key.desc()).limit(bindparam("page_limit", type_=Integer()))
+        if after is not None:
+            statement = statement.where(key < bindparam("page_after", type_=key.type))
+        return statement
+
+    more = {"page_limit": limit} if after is None else {"page_limit": limit, "page_after": after}
+    shape, values = _known(query, (scoped, *more), page, tuple(more), scoped)
+    return shape, [*values, *more.values()]
+
+
+def _known(
+    statement: Executable,
+    variant: tuple[Any, ...],
+    whole: Callable[[], Executable],
+    keys: tuple[str, ...],
+    scoped: bool,
+) -> tuple["Shape", list[Any]]:
+    """The shape of what `whole` makes of a statement, and the statement's own values; `keys` name
+    those that follow them."""
     key = statement._generate_cache_key()
     if key is None:  # such as insert().values([…]): compiled each time
-        return Shape(statement, (), scoped=scoped), []
-    shape = _shapes.get((key.key, scoped))
+        return Shape(whole(), keys, scoped=scoped), []
+    shape = _shapes.get((key.key, variant))
     if shape is None:
-        keys = [bind.key for bind in key.bindparams]
-        shape = _shapes[key.key, scoped] = Shape(statement, keys, scoped=scoped)
+        own = [bind.key for bind in key.bindparams]
+        shape = _shapes[key.key, variant] = Shape(whole(), [*own, *keys], scoped=scoped)
         if len(_shapes) > _MOST_SHAPES:
             _shapes.popitem(last=False)
     return shape, [bind.effective_value for bind in key.bindparams]
@@ -205,7 +238,9 @@ def _row_maker(
     """What turns a record into what the statement asked for: an instance, a value, or a row of
     these. `oids` are the columns' types as Postgres reports them."""
     processors = [
-        entry.type.dialect_impl(DIALECT).result_processor(DIALECT, oid)
+        None  # asyncpg's are in UTC already
+        if isinstance(entry.type, UTCDateTime)
+        else entry.type.dialect_impl(DIALECT).result_processor(DIALECT, oid)
         for entry, oid in zip(compiled._result_columns, oids, strict=True)
     ]
     wanted = _wanted(statement)
@@ -265,23 +300,26 @@ def _instance_maker(
     end = start + len(keys)
     converted = [(key, process) for key, process in zip(keys, processors, strict=True) if process]
     primary = [mapper.get_property_by_column(column).key for column in mapper.primary_key]
-    fields = frozenset(keys)
-    new, state_of = mapper.class_manager.new_instance, mapper.class_manager.state_getter()
-    identity_key, lazy = mapper.identity_key_from_primary_key, _refusals(mapper)
-
     primary_at = [start + keys.index(key) for key in primary]
+    fields, model, manager = frozenset(keys), mapper.class_, mapper.class_manager
+    identity_key, lazy = mapper.identity_key_from_primary_key, _refusals(mapper)
+    new, put = object.__new__, object.__setattr__
 
     def make(record: Record) -> Any:
-        if record[primary_at[0]] is None and all(record[at] is None for at in primary_at):
+        key = tuple([record[at] for at in primary_at])
+        if key[0] is None and not any(part is not None for part in key):
             return None  # an outer join found none
-        instance = new()
+        # what SQLModel's __new__ and SQLAlchemy's new_instance() do, without asking around
+        instance = new(model)
+        put(instance, "__pydantic_fields_set__", set(fields))
+        put(instance, "__pydantic_extra__", None)
+        put(instance, "__pydantic_private__", None)
         attributes = instance.__dict__
         attributes.update(zip(keys, record[start:end], strict=True))
-        for key, process in converted:
-            attributes[key] = process(attributes[key])
-        object.__setattr__(instance, "__pydantic_fields_set__", set(fields))
-        state = state_of(instance)
-        state.key = identity_key(tuple([attributes[key] for key in primary]))
+        for name, process in converted:
+            attributes[name] = process(attributes[name])
+        attributes["_sa_instance_state"] = state = InstanceState(instance, manager)
+        state.key = identity_key(tuple([attributes[name] for name in primary]))
         if lazy:
             state.callables = lazy
         return instance
