@@ -7,7 +7,7 @@ import pkgutil
 from apiwright import kit
 
 PUBLIC = {
-    "database": ["Database", "install", "lifespan", "url_of"],
+    "database": ["Database", "install", "lifespan", "opened", "url_of"],
     "docs": ["install"],
     "embedded": ["Account", "installed_binaries", "remove", "running"],
     "health": ["Health", "live", "ready", "router"],
@@ -28,7 +28,7 @@ PUBLIC = {
     "session": ["Rows", "Scope", "Session"],
     "settings": ["Settings"],
     "sqlalchemy_session": ["sqlalchemy_session"],
-    "statement": ["Shape", "mark_stored", "shape_of"],
+    "statement": ["Shape", "mark_stored", "page_of", "shape_of"],
     "tables": [
         "Account", "Audience", "Internal", "Owned", "OwnedLink", "Public", "Shared", "Timestamps",
         "audiences", "one_of", "stored",
@@ -45,7 +45,9 @@ def test_the_public_names_of_the_kit() -> None:
         found[module.name] = sorted(
             name
             for name, value in names.items()
-            if not name.startswith("_") and is_defined_there(value, f"apiwright.kit.{module.name}")
+            if name.isidentifier()
+            and not name.startswith("_")
+            and is_defined_there(value, f"apiwright.kit.{module.name}")
         )
     assert found == PUBLIC
 

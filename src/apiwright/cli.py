@@ -6,16 +6,20 @@ at once.
 
 import argparse
 import os
+import shutil
 import signal
+import subprocess
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 from types import FrameType
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from apiwright.errors import ApiwrightError
 
 if TYPE_CHECKING:
+    from fastapi import FastAPI
+
     from apiwright.kit.settings import Settings
 
 
@@ -107,21 +111,43 @@ def _new(options: argparse.Namespace) -> int:
 
 def _dev(options: argparse.Namespace) -> int:
     os.environ.setdefault("FASTAPI_ENV", "development")
-    entrypoint, settings = _project()
+    _, settings = _project()
     import uvicorn
-    from alembic import command
 
-    from apiwright.kit import migrations
     from apiwright.kit.database import url_of
 
+    if settings.database_url is None:
+        print("Starting Postgres in .data/postgres (the first time takes longer)", file=sys.stderr)
     with url_of(settings) as url:
         os.environ["DATABASE_URL"] = url  # for the serving process, which starts anew on a change
-        command.upgrade(migrations.config(url), "head")
         print(f"Docs: http://{options.host}:{options.port}/docs", file=sys.stderr)
         uvicorn.run(
-            entrypoint, host=options.host, port=options.port, reload=True, reload_dirs=["."]
+            "apiwright.cli:migrated_app",
+            factory=True,
+            host=options.host,
+            port=options.port,
+            reload=True,
+            reload_dirs=["."],
         )
     return 0
+
+
+def migrated_app() -> "FastAPI":
+    """What the serving process of `apiwright dev` loads, at each change: the project's app, once
+    its database is up to date."""
+    from concurrent.futures import ThreadPoolExecutor
+
+    from alembic import command
+    from uvicorn.importer import import_from_string
+
+    from apiwright.kit import migrations
+
+    entrypoint, _ = _project()
+    with ThreadPoolExecutor() as thread:  # this one runs the server's event loop
+        config = migrations.config(os.environ["DATABASE_URL"])
+        thread.submit(command.upgrade, config, "head").result()
+    app: FastAPI = import_from_string(entrypoint)
+    return app
 
 
 def _run(options: argparse.Namespace) -> int:
@@ -144,6 +170,7 @@ def _db(options: argparse.Namespace) -> int:
     _, settings = _project()
     from alembic import command
     from alembic.util import CommandError
+    from asyncpg import PostgresError
 
     from apiwright.kit import migrations
     from apiwright.kit.database import url_of
@@ -158,10 +185,20 @@ def _db(options: argparse.Namespace) -> int:
             else:
                 if settings.database_url is None:
                     command.upgrade(config, "head")  # the embedded one: ours to bring along
-                command.revision(config, options.message, autogenerate=True)
+                _format(command.revision(config, options.message, autogenerate=True))
         except CommandError as error:
             raise ApiwrightError(f"Alembic says: {error}.", "Nothing was changed.") from None
+        except (OSError, PostgresError) as error:
+            raise ApiwrightError(
+                f"The database cannot be reached: {error}.", "Is DATABASE_URL right?"
+            ) from None
     return 0
+
+
+def _format(written: Any) -> None:
+    """As the project's formatter would, if it has one."""
+    if ruff := shutil.which("ruff"):
+        subprocess.run([ruff, "format", "--quiet", written.path], check=False)
 
 
 def _project() -> tuple[str, "Settings"]:

@@ -299,6 +299,15 @@ async def test_a_strange_cursor_is_invalid(session: Session) -> None:
         await session.page(select(Task), PageQuery(cursor="x' OR true"))
 
 
+@pytest.mark.parametrize(
+    "query",
+    [select(Task).order_by(col(Task.title)), select(Task).limit(3), select(Task.title)],
+)
+async def test_a_query_that_cannot_be_paged_says_so(session: Session, query: Any) -> None:
+    with pytest.raises(TypeError, match="A page"):
+        await session.page(query, PageQuery())
+
+
 # parts that fail alone
 
 

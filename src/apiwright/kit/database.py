@@ -139,6 +139,20 @@ def url_of(settings: Settings) -> Iterator[str]:
             yield url
 
 
+@asynccontextmanager
+async def opened(settings: Settings) -> AsyncIterator[Database]:
+    """The database outside an app: for jobs and scripts. Raises ApiwrightError when it cannot be
+    reached, or lacks what isolation rests on."""
+    with ExitStack() as stack:
+        url = await run_sync(lambda: stack.enter_context(url_of(settings)))
+        database = Database(url, settings)
+        try:
+            await database.check()
+            yield database
+        finally:
+            await database.close()
+
+
 Lifespan = Callable[[FastAPI], AbstractAsyncContextManager[None]]
 
 
@@ -149,22 +163,16 @@ def lifespan(settings: Settings) -> Lifespan:
     """
 
     @asynccontextmanager
-    async def opened(app: FastAPI) -> AsyncIterator[None]:
-        with ExitStack() as stack:
-            url = await run_sync(lambda: stack.enter_context(url_of(settings)))
-            database = app.state.database = Database(url, settings)
-            try:
-                await database.check()
-                if not settings.development:
-                    # what is here now stays; a collection that looks through all of it would
-                    # stop every request for the time
-                    gc.collect()
-                    gc.freeze()
-                yield
-            finally:
-                await database.close()
+    async def serving(app: FastAPI) -> AsyncIterator[None]:
+        async with opened(settings) as app.state.database:
+            if not settings.development:
+                # what is here now stays; a collection that looks through all of it would stop
+                # every request for the time
+                gc.collect()
+                gc.freeze()
+            yield
 
-    return opened
+    return serving
 
 
 def install(app: FastAPI) -> None:

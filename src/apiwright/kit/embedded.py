@@ -17,7 +17,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import quote
@@ -56,14 +56,15 @@ def running(folder: Path, binaries: Path | None = None) -> Iterator[str]:
             "The embedded Postgres does not run on Windows.",
             "Set DATABASE_URL to a Postgres you have, or work in WSL.",
         )
-    account = _account()
+    account, folder = _account(), folder.absolute()
     with _in_words(folder):
-        data = _data_folder(folder.absolute(), account)
-        server = _Server(binaries or _binaries(account, data.parent), data, account)
-        lock, users = (data.with_name(f"{data.name}.{kind}").open("a") for kind in _LOCKS)
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        lock, users = (folder.with_name(f"{folder.name}.{kind}").open("a") for kind in _LOCKS)
     with lock, users:
         fcntl.flock(lock, fcntl.LOCK_EX)  # one at a time starts or stops it
         with _in_words(folder):
+            data = _data_folder(folder, account)
+            server = _Server(binaries or _binaries(account, data.parent), data, account)
             listens = server.socket_folder() or server.start()
         fcntl.flock(users, fcntl.LOCK_SH)  # held while in use; a killed process lets go of it
         fcntl.flock(lock, fcntl.LOCK_UN)
@@ -86,8 +87,8 @@ def remove(folder: Path) -> None:
         folder.unlink()
     else:
         shutil.rmtree(folder, ignore_errors=True)
-        for kind in _LOCKS:
-            folder.with_name(f"{folder.name}.{kind}").unlink(missing_ok=True)
+    for kind in _LOCKS:
+        folder.with_name(f"{folder.name}.{kind}").unlink(missing_ok=True)
 
 
 @contextmanager
@@ -220,7 +221,6 @@ def _account() -> Account | None:
 def _data_folder(folder: Path, account: Account | None) -> Path:
     """`folder` itself. For root a folder that `folder` then links to, because the server's
     account may not enter a project under /root, and opening that up is not ours to do."""
-    folder.parent.mkdir(parents=True, exist_ok=True)
     if account is None:
         return folder.resolve()
     if folder.is_symlink() and folder.readlink().parent.is_dir():
@@ -235,8 +235,9 @@ def _data_folder(folder: Path, account: Account | None) -> Path:
     except OSError:
         home = Path(tempfile.mkdtemp(prefix="apiwright-"))
     os.chown(home, account.uid, account.gid)
-    folder.symlink_to(home / "postgres")
-    return home / "postgres"
+    with suppress(FileExistsError):  # another process was first, with the same
+        folder.symlink_to(home / "postgres")
+    return folder.readlink()
 
 
 def _binaries(account: Account | None, home: Path) -> Path:
@@ -284,6 +285,11 @@ def _reachable(installed: Path, account: Account | None, home: Path) -> Path:
     except (OSError, subprocess.CalledProcessError):
         draft = copy.with_name(f"{copy.name}.{os.getpid()}")
         shutil.copytree(installed, draft)
-        draft.rename(copy)
+        try:
+            draft.rename(copy)
+        except OSError:
+            shutil.rmtree(draft)
+            if not copy.exists():  # else another process was first
+                raise
         return copy
     return installed

@@ -22,7 +22,7 @@ from alembic.operations.ops import (
     UpgradeOps,
 )
 from alembic.runtime.migration import MigrationContext
-from sqlalchemy import Connection, Enum, MetaData, Table, literal, text
+from sqlalchemy import Column, Connection, Enum, MetaData, Table, literal, text
 from sqlmodel.sql.sqltypes import AutoString, UTCDateTime
 
 from apiwright.errors import ApiwrightError
@@ -105,6 +105,7 @@ def _complete(
             operation.ops = [step for op in operation.ops for step in _on_rows(op, table)]
         operations.append(operation)
         if isinstance(operation, CreateTableOp):
+            operation.columns = sorted(operation.columns, key=_rank)
             table = tables.tables[operation.table_name]
             operations += map(ExecuteSQLOp, row_security.protect(table, settings))
     guards = row_security.by_table(connection.exec_driver_sql(row_security.GUARDS).mappings().all())
@@ -117,6 +118,15 @@ def _complete(
             operations += map(ExecuteSQLOp, new)
             downgrade.ops[:0] = map(ExecuteSQLOp, old)
     upgrade.ops = operations
+
+
+def _rank(item: Any) -> int:
+    """Whose a row is comes first, when it was written last; the rest as the model has it."""
+    if not isinstance(item, Column):
+        return 4
+    if item.name in ("created_at", "updated_at"):
+        return 3
+    return 0 if item.primary_key else 1 if item.name == "owner_id" else 2
 
 
 def _on_rows(operation: MigrateOperation, table: Table) -> list[MigrateOperation]:

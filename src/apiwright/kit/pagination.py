@@ -1,7 +1,7 @@
 """Pages: every list is capped, in a stable order, and continued by a cursor."""
 
 import base64
-from typing import Annotated, Generic, TypeVar
+from typing import Annotated, Generic, TypeVar, cast
 from uuid import UUID
 
 from fastapi import Query
@@ -31,17 +31,24 @@ class PageQuery(BaseModel):
 PageParams = Annotated[PageQuery, Query()]
 
 
-def encode_cursor(last: UUID) -> str:
-    return base64.urlsafe_b64encode(last.bytes).rstrip(b"=").decode()
+Key = TypeVar("Key", UUID, int)
 
 
-def decode_cursor(cursor: str) -> UUID:
-    """Raises a 422 problem for anything that is not one of our cursors."""
+def encode_cursor(last: UUID | int) -> str:
+    """`last`: the `id` of a page's last row."""
+    stored = last.bytes if isinstance(last, UUID) else last.to_bytes(8, signed=True)
+    return base64.urlsafe_b64encode(stored).rstrip(b"=").decode()
+
+
+def decode_cursor(cursor: str, kind: type[Key]) -> Key:
+    """Raises a 422 problem for anything that is not one of our cursors of that kind."""
     try:
-        last = UUID(bytes=base64.urlsafe_b64decode(cursor + "=="))
-    except ValueError:
-        last = None
-    if last is None or encode_cursor(last) != cursor:  # the decoder skips what is not base64
+        stored = base64.urlsafe_b64decode(cursor + "==")
+        last = UUID(bytes=stored) if kind is UUID else int.from_bytes(stored, signed=True)
+        known = encode_cursor(last) == cursor  # the decoder skips what is not base64
+    except (ValueError, OverflowError):
+        known = False
+    if not known:
         error = FieldError(field="query.cursor", message="This is not a cursor from this list.")
         raise Invalid([error])
-    return last
+    return cast(Key, last)

@@ -64,9 +64,12 @@ class Problem(HTTPException):
         )
 
 
+_RFC_9110 = {413: "Content Too Large", 422: "Unprocessable Content"}  # Python's differ by version
+
+
 def _phrase(status: int) -> str:
     try:
-        return HTTPStatus(status).phrase
+        return _RFC_9110.get(status) or HTTPStatus(status).phrase
     except ValueError:  # 499, 520 and other inventions
         return "Error"
 
@@ -175,6 +178,5 @@ def _with_problems(document: dict[str, Any]) -> dict[str, Any]:
             }
             for status, declared in expected.items():
                 if declared:
-                    phrase = HTTPStatus(int(status)).phrase
-                    answers[status] = {"description": phrase, "content": content}
+                    answers[status] = {"description": _phrase(int(status)), "content": content}
     return document

@@ -15,6 +15,11 @@ from apiwright.kit.settings import Settings
 from apiwright.kit.statement import DIALECT
 from apiwright.kit.tables import CURRENT_USER, USER_SETTING, OwnedLink, audiences
 
+# From Postgres 16 on, who made a role is a member of it and yet may not take it on.
+_MAY_TAKE_ON = (
+    "CASE WHEN current_setting('server_version_num')::int < 160000 THEN 'MEMBER' ELSE 'SET' END"
+)
+
 
 def create_roles(settings: Settings) -> list[str]:
     """SQL that makes the two roles of the app, where they are missing, and lets the one who
@@ -25,7 +30,7 @@ def create_roles(settings: Settings) -> list[str]:
         statements += [
             f"DO $$ BEGIN CREATE ROLE {role} NOLOGIN;"
             " EXCEPTION WHEN duplicate_object OR unique_violation THEN NULL; END $$",
-            f"DO $$ BEGIN IF NOT pg_has_role(current_user, '{role}', 'MEMBER')"
+            f"DO $$ BEGIN IF NOT pg_has_role(current_user, '{role}', {_MAY_TAKE_ON})"
             f" THEN GRANT {role} TO CURRENT_USER; END IF; END $$",
             f"GRANT USAGE ON SCHEMA public TO {role}",
         ]
@@ -48,6 +53,11 @@ def protect(table: Table, settings: Settings) -> list[str]:
             f"CREATE POLICY visible ON {name} TO {settings.user_role} USING ({model.visible})",
             f"GRANT {rights} ON {name} TO {settings.user_role}",
         ]
+    counted = table.autoincrement_column
+    if counted is not None and not counted.foreign_keys and counted.identity is None:
+        writers = [settings.system_role, *([settings.user_role] if model.writable else [])]
+        sequence = f'"{table.name}_{counted.name}_seq"'
+        statements.append(f"GRANT USAGE ON SEQUENCE {sequence} TO {', '.join(writers)}")
     return statements
 
 
@@ -129,13 +139,7 @@ def _check_table(name: str, guards: Sequence[Mapping[str, Any]], settings: Setti
 
 
 async def _check_role(connection: Connection, role: str) -> None:
-    row = await connection.fetchrow(
-        "SELECT rolsuper OR rolbypassrls AS bypasses, rolcanlogin,"
-        " pg_has_role(session_user, oid, 'MEMBER') AS ours,"
-        " EXISTS (SELECT FROM pg_auth_members WHERE member = r.oid) AS climbs"
-        " FROM pg_roles r WHERE rolname = $1",
-        role,
-    )
+    row = await connection.fetchrow(_ROLE, role)
     if row is None:
         raise ApiwrightError(f"The database has no role {role!r}.", "Run `apiwright db upgrade`.")
     if row["bypasses"] or row["climbs"]:
@@ -157,6 +161,12 @@ def _as_stored(expression: str) -> str:
     written = expression.replace(CURRENT_USER, user)
     return written if written == "true" else f"({written})"
 
+
+_ROLE = f"""\
+SELECT rolsuper OR rolbypassrls AS bypasses,
+    pg_has_role(session_user, oid, {_MAY_TAKE_ON}) AS ours,
+    EXISTS (SELECT FROM pg_auth_members WHERE member = r.oid) AS climbs
+FROM pg_roles r WHERE rolname = $1"""  # noqa: S608  # a constant
 
 GUARDS = """\
 SELECT c.relname, c.relrowsecurity, pg_get_userbyid(c.relowner) AS owner,

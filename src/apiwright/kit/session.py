@@ -40,7 +40,7 @@ from sqlmodel import SQLModel, select
 from sqlmodel.sql.expression import Select as SelectOfTuples
 from sqlmodel.sql.expression import SelectOfScalar
 
-from apiwright.kit.pagination import Page, PageQuery, decode_cursor, encode_cursor
+from apiwright.kit.pagination import Page, PageQuery, encode_cursor
 from apiwright.kit.pool import CUT, Pool
 from apiwright.kit.problems import Conflict, Forbidden, Invalid, NotFound, Unauthorized, Unavailable
 from apiwright.kit.statement import Shape, mark_stored, page_of, shape_of
@@ -285,8 +285,7 @@ class Session:
         _copy(await self._get_one(type(row), tuple(_stored_key(row))), row)
 
     async def _page(self, query: SelectOfScalar[M], page: PageQuery) -> Page[M]:
-        after = None if page.cursor is None else decode_cursor(page.cursor)
-        shape, values = page_of(query, page.limit + 1, after, scoped=self._is_scoped)
+        shape, values = page_of(query, page, scoped=self._is_scoped)
         rows: list[Any] = (await self._run(shape, values)).all()
         more = len(rows) > page.limit
         rows = rows[: page.limit]
@@ -349,8 +348,6 @@ class Session:
                     await asyncio.sleep(random.random() * 0.05)  # noqa: S311  # no secret
             except BaseException as error:
                 self._failed = self._failed or shape.writes or not first
-                if isinstance(error, asyncpg.InsufficientPrivilegeError):
-                    raise (Forbidden() if self._is_scoped else Unauthorized()) from error
                 _raise_problem(error)
         raise AssertionError("unreachable")
 
@@ -367,10 +364,12 @@ class Session:
         except BaseException as error:
             refused = isinstance(error, Exception) and not isinstance(error, CUT)
             if self._savepoints and refused and not connection.is_closed():
-                raise  # the block of the savepoint undoes it
+                _raise_problem(error)  # the block of the savepoint undoes it
             self._connection = None
             self._failed = kept
             await self._abandon(connection, error)
+            if isinstance(error, asyncpg.InsufficientPrivilegeError):
+                raise (Forbidden() if self._is_scoped else Unauthorized()) from error
             raise
         if kept or shape.writes:
             self._connection = connection
@@ -481,7 +480,7 @@ def _raise_problem(error: BaseException) -> NoReturn:
         raise Invalid(
             [], "A value cannot be stored: it is too large, missing, or not allowed."
         ) from error
-    if isinstance(error, _AT_THE_SAME_TIME):
+    if isinstance(error, (*_AT_THE_SAME_TIME, asyncpg.LockNotAvailableError)):
         raise Conflict("This was changed by someone else at the same time. Try again.") from error
     if isinstance(error, (*CUT, *_STALE, asyncpg.QueryCanceledError)):
         raise Unavailable() from error

@@ -39,6 +39,7 @@ from sqlmodel.sql.expression import SelectOfScalar
 from sqlmodel.sql.sqltypes import UTCDateTime
 
 from apiwright.kit.loading import Loader, loaders_of
+from apiwright.kit.pagination import PageQuery, decode_cursor
 from apiwright.kit.tables import audiences
 
 DIALECT: Dialect = PGDialect_asyncpg()  # type: ignore[no-untyped-call]  # SQLAlchemy's
@@ -56,23 +57,39 @@ def shape_of(statement: Executable, *, scoped: bool) -> tuple["Shape", list[Any]
     return _known(statement, (scoped,), lambda: statement, (), scoped)
 
 
-def page_of(
-    query: Select[Any], limit: int, after: Any, *, scoped: bool
-) -> tuple["Shape", list[Any]]:
-    """As `shape_of`, for `limit` rows of a select of one model, newest first by its `id`, from
-    `after` on (None: the first ones)."""
+def page_of(query: Select[Any], page: PageQuery, *, scoped: bool) -> tuple["Shape", list[Any]]:
+    """As `shape_of`, for the rows of a page and one more, newest first by their `id`. Raises
+    TypeError for a query that is not a plain select of one model with an `id`."""
+    variant = (scoped, "page", page.cursor is None)
+    shape, values = _known(query, variant, lambda: _paged(query, page), _PAGE_KEYS, scoped)
+    values.append(page.limit + 1)
+    if page.cursor is not None:
+        values.append(decode_cursor(page.cursor, _key_of(query).type.python_type))
+    return shape, values
 
-    def page() -> Select[Any]:
-        (described,) = query.column_descriptions
-        key = described["entity"].id
-        statement = query.order_by(key.desc()).limit(bindparam("page_limit", type_=Integer()))
-        if after is not None:
-            statement = statement.where(key < bindparam("page_after", type_=key.type))
+
+_PAGE_KEYS = ("page_limit", "page_after")
+
+
+def _paged(query: Select[Any], page: PageQuery) -> Select[Any]:
+    if query._order_by_clauses or query._has_row_limiting_clause:
+        raise TypeError(
+            "A page has its own order and limit: leave order_by(), limit() and offset() out."
+        )
+    key = _key_of(query)
+    statement = query.order_by(key.desc()).limit(bindparam(_PAGE_KEYS[0], type_=Integer()))
+    if page.cursor is None:
         return statement
+    return statement.where(key < bindparam(_PAGE_KEYS[1], type_=key.type))
 
-    more = {"page_limit": limit} if after is None else {"page_limit": limit, "page_after": after}
-    shape, values = _known(query, (scoped, *more), page, tuple(more), scoped)
-    return shape, [*values, *more.values()]
+
+def _key_of(query: Select[Any]) -> Any:
+    described = query.column_descriptions
+    entity = described[0].get("entity")
+    is_entity = len(described) == 1 and described[0]["expr"] is entity
+    if is_entity and hasattr(entity, "id") and entity.id.type.python_type in (UUID, int):
+        return entity.id
+    raise TypeError("A page is of one model with an `id`, UUID or int: `select(Task).where(…)`.")
 
 
 def _known(

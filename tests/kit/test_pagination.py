@@ -1,0 +1,169 @@
+import base64
+from contextlib import suppress
+from typing import Any
+from uuid import UUID
+
+import pytest
+from fastapi import FastAPI
+from fastapi.testclient import TestClient
+from hypothesis import given
+from hypothesis import strategies as st
+from sqlmodel import col, select
+
+from apiwright.kit import problems
+from apiwright.kit.database import Database
+from apiwright.kit.pagination import Page, PageParams, PageQuery, decode_cursor, encode_cursor
+from apiwright.kit.problems import Invalid
+from tests.kit.conftest import TwoUsers
+from tests.kit.models import Task
+
+SOME = UUID("0193a0c2-7b1e-7abc-8def-0123456789ab")
+
+app = FastAPI()
+problems.install(app)
+
+
+@app.get("/rows")
+async def list_rows(page: PageParams, done: bool | None = None) -> Page[int]:
+    if page.cursor is not None:
+        decode_cursor(page.cursor, UUID)
+    return Page(items=list(range(page.limit)), next_cursor=encode_cursor(SOME) if done else None)
+
+
+client = TestClient(app)
+
+
+@given(st.uuids())
+def test_a_cursor_leads_back_to_its_row(last: UUID) -> None:
+    assert decode_cursor(encode_cursor(last), UUID) == last
+
+
+@given(st.uuids())
+def test_a_cursor_needs_no_escaping_in_a_url(last: UUID) -> None:
+    assert encode_cursor(last).replace("-", "").replace("_", "").isalnum()
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "\0",
+        "made up",
+        "日本" * 11,
+        "\ud800",
+        "A" * 1_000_000,
+        str(SOME),
+        f" {encode_cursor(SOME)}",
+        f"{encode_cursor(SOME)}==",
+        f"!?{encode_cursor(SOME)}",  # base64 skips these
+        f"{encode_cursor(SOME)[:-1]}t",  # the same bytes, other bits left over
+        base64.b64encode(b"\xff\xfe" * 8).decode().rstrip("="),  # / and + in place of _ and -
+    ],
+)
+def test_nothing_else_is_a_cursor(text: str) -> None:
+    with pytest.raises(Invalid) as problem:
+        decode_cursor(text, UUID)
+    assert problem.value.errors is not None
+    assert [error.field for error in problem.value.errors] == ["query.cursor"]
+
+
+@given(st.text("AZaz09-_=+/ ", min_size=21, max_size=24) | st.text())
+def test_what_is_read_as_a_cursor_is_one(text: str) -> None:
+    with suppress(Invalid):
+        assert encode_cursor(decode_cursor(text, UUID)) == text
+
+
+def test_a_cursor_that_is_none_is_a_problem_that_does_not_repeat_it() -> None:
+    answer = client.get("/rows", params={"cursor": "O'); DROP TABLE task"})
+    assert answer.status_code == 422
+    assert answer.headers["Content-Type"] == "application/problem+json"
+    assert "DROP" not in answer.text
+
+
+def test_twenty_rows_unless_asked_otherwise() -> None:
+    assert len(client.get("/rows").json()["items"]) == 20
+    assert len(client.get("/rows", params={"limit": 3}).json()["items"]) == 3
+
+
+@pytest.mark.parametrize("limit", ["1", "100"])
+def test_from_one_row_to_a_hundred(limit: str) -> None:
+    assert len(client.get("/rows", params={"limit": limit}).json()["items"]) == int(limit)
+
+
+@pytest.mark.parametrize("limit", ["0", "-1", "101", "9" * 5000, "1.5", "1e1", "ten", "", "NaN"])
+def test_no_other_number_of_rows(limit: str) -> None:
+    answer = client.get("/rows", params={"limit": limit})
+    assert answer.status_code == 422
+    assert [error["field"] for error in answer.json()["errors"]] == ["query.limit"]
+
+
+def test_a_route_may_have_filters_beside_the_page() -> None:
+    answer = client.get("/rows", params={"limit": 2, "done": True}).json()
+    assert answer == {"items": [0, 1], "next_cursor": encode_cursor(SOME)}
+
+
+def test_the_last_page_says_so() -> None:
+    assert client.get("/rows").json()["next_cursor"] is None
+
+
+def test_the_document_names_both_parameters_and_the_rows_type() -> None:
+    document = client.get("/openapi.json").json()
+    parameters = {p["name"]: p for p in document["paths"]["/rows"]["get"]["parameters"]}
+    assert parameters.keys() == {"limit", "cursor", "done"}
+    assert parameters["limit"]["schema"]["maximum"] == 100
+    page = document["components"]["schemas"]["Page_int_"]["properties"]
+    assert page["items"]["items"] == {"type": "integer"}
+    assert page.keys() == {"items", "next_cursor"}
+
+
+@pytest.mark.anyio
+async def test_pages_hold_every_row_once_though_rows_come_and_go(
+    database: Database, users: TwoUsers
+) -> None:
+    async with database.session(users.ada) as session:
+        made = [await session.add(Task(title=f"{n}")) for n in range(7)]
+    async with database.session(users.ada) as session:
+        first = await session.page(select(Task), PageQuery(limit=3))
+        assert first.items == made[:3:-1]
+        await session.delete(first.items[-1])  # the row that the cursor names
+        await session.add(Task(title="newer"))
+        second = await session.page(select(Task), PageQuery(limit=3, cursor=first.next_cursor))
+        third = await session.page(select(Task), PageQuery(limit=3, cursor=second.next_cursor))
+    assert second.items + third.items == made[3::-1]
+    assert third.next_cursor is None
+
+
+@pytest.mark.anyio
+async def test_a_full_last_page_has_no_next_one(database: Database, users: TwoUsers) -> None:
+    async with database.session(users.ada) as session:
+        for n in range(4):
+            await session.add(Task(title=f"{n}"))
+        first = await session.page(select(Task), PageQuery(limit=2))
+        last = await session.page(select(Task), PageQuery(limit=2, cursor=first.next_cursor))
+        assert (len(last.items), last.next_cursor) == (2, None)
+        beyond = PageQuery(cursor=encode_cursor(last.items[-1].id))
+        assert (await session.page(select(Task), beyond)).items == []
+
+
+@pytest.mark.anyio
+async def test_the_second_page_keeps_the_filter(database: Database, users: TwoUsers) -> None:
+    done: Any = select(Task).where(col(Task.done))
+    async with database.session(users.ada) as session:
+        for n in range(6):
+            await session.add(Task(title=f"{n}", done=n % 2 == 0))
+        first = await session.page(done, PageQuery(limit=2))
+        second = await session.page(done, PageQuery(limit=2, cursor=first.next_cursor))
+    assert [task.title for task in first.items + second.items] == ["4", "2", "0"]
+
+
+@pytest.mark.anyio
+async def test_somebody_elses_cursor_shows_ones_own_rows(
+    database: Database, users: TwoUsers
+) -> None:
+    async with database.session(users.bob) as session:
+        bobs = await session.add(Task(title="Bob's"))
+    async with database.session(users.ada) as session:
+        adas = [await session.add(Task(title="Ada's")) for _ in range(2)]
+    async with database.session(users.bob) as session:
+        page = await session.page(select(Task), PageQuery(cursor=encode_cursor(adas[1].id)))
+    assert page.items == [bobs]
