@@ -17,7 +17,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import quote
@@ -235,9 +235,8 @@ def _data_folder(folder: Path, account: Account | None) -> Path:
     except OSError:
         home = Path(tempfile.mkdtemp(prefix="apiwright-"))
     os.chown(home, account.uid, account.gid)
-    with suppress(FileExistsError):  # another process was first, with the same
-        folder.symlink_to(home / "postgres")
-    return folder.readlink()
+    folder.symlink_to(home / "postgres")
+    return home / "postgres"
 
 
 def _binaries(account: Account | None, home: Path) -> Path:
@@ -285,11 +284,6 @@ def _reachable(installed: Path, account: Account | None, home: Path) -> Path:
     except (OSError, subprocess.CalledProcessError):
         draft = copy.with_name(f"{copy.name}.{os.getpid()}")
         shutil.copytree(installed, draft)
-        try:
-            draft.rename(copy)
-        except OSError:
-            shutil.rmtree(draft)
-            if not copy.exists():  # else another process was first
-                raise
+        draft.rename(copy)
         return copy
     return installed

@@ -227,7 +227,9 @@ def _refer_under_the_same_owner(table: Table, constraint: ForeignKeyConstraint) 
 def _index_references(table: Table) -> None:
     """Deleting a parent looks for its children."""
     indexed = [list(index.columns) for index in table.indexes]
-    for constraint in sorted(table.foreign_key_constraints, key=lambda one: [*one.column_keys]):
+    # not table.foreign_key_constraints, which remembers those that were replaced
+    keys = [one for one in table.constraints if isinstance(one, ForeignKeyConstraint)]
+    for constraint in sorted(keys, key=lambda one: [*one.column_keys]):
         columns = list(constraint.columns)
         if len(columns) > 1 and not any(columns == index[: len(columns)] for index in indexed):
             Index(None, *columns)
