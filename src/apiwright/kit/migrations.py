@@ -108,7 +108,8 @@ def _complete(
             operation.columns = sorted(operation.columns, key=_rank)
             table = tables.tables[operation.table_name]
             operations += map(ExecuteSQLOp, row_security.protect(table, settings))
-    guards = row_security.by_table(connection.exec_driver_sql(row_security.GUARDS).mappings().all())
+    found = connection.exec_driver_sql(row_security.GUARDS, (settings.user_role,))
+    guards = row_security.by_table(found.mappings().all())
     for table in tables.sorted_tables:
         if table.name not in guards:
             continue  # a new one

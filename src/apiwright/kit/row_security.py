@@ -8,12 +8,20 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from asyncpg import Connection
-from sqlalchemy import Table
+from sqlalchemy import Index, Table, UniqueConstraint
 
 from apiwright.errors import ApiwrightError
 from apiwright.kit.settings import Settings
 from apiwright.kit.statement import DIALECT
-from apiwright.kit.tables import CURRENT_USER, USER_SETTING, OwnedLink, audiences
+from apiwright.kit.tables import (
+    ACROSS_OWNERS,
+    CURRENT_USER,
+    USER_SETTING,
+    Audience,
+    OwnedLink,
+    audiences,
+    stored,
+)
 
 # From Postgres 16 on, who made a role is a member of it and yet may not take it on.
 _MAY_TAKE_ON = (
@@ -41,17 +49,15 @@ def protect(table: Table, settings: Settings) -> list[str]:
     """SQL that puts a new table behind row level security and grants what its audience may do."""
     model = audiences()[table.name]
     name = DIALECT.identifier_preparer.format_table(table)
-    everything = "SELECT, INSERT, UPDATE, DELETE"
     statements = [
         f"ALTER TABLE {name} ENABLE ROW LEVEL SECURITY",
         f"CREATE POLICY system ON {name} TO {settings.system_role} USING (true)",
-        f"GRANT {everything} ON {name} TO {settings.system_role}",
+        f"GRANT SELECT, INSERT, UPDATE, DELETE ON {name} TO {settings.system_role}",
     ]
     if model.visible is not None:
-        rights = everything if model.writable else "SELECT"
         statements += [
             f"CREATE POLICY visible ON {name} TO {settings.user_role} USING ({model.visible})",
-            f"GRANT {rights} ON {name} TO {settings.user_role}",
+            f"GRANT {', '.join(_rights(model))} ON {name} TO {settings.user_role}",
         ]
     counted = table.autoincrement_column
     if counted is not None and not counted.foreign_keys and counted.identity is None:
@@ -80,22 +86,42 @@ async def check(connection: Connection, settings: Settings) -> None:
     for role in (settings.user_role, settings.system_role):
         await _check_role(connection, role)
     models = audiences()
-    guards = by_table(await connection.fetch(GUARDS))
+    guards = by_table(await connection.fetch(GUARDS, settings.user_role))
     for name in models:
         _check_table(name, guards.get(name, []), settings)
+    for name, found in guards.items():
+        if name not in models and found[0]["rights"]:
+            raise ApiwrightError(
+                f"The role {settings.user_role!r} may use the table {name!r}, which no model"
+                " declares, so that nothing says who may see its rows.",
+                f"REVOKE ALL ON {name} FROM PUBLIC, {settings.user_role}; or write its model.",
+            )
     owned = [name for name, model in models.items() if issubclass(model, OwnedLink)]
-    for row in await connection.fetch(_FOREIGN_KEYS, owned):
-        raise ApiwrightError(
-            f"The foreign key {row['conname']!r} of {row['child']!r} leaves out the owner: a row"
-            " could refer to somebody else's.",
-            "Write a migration: `apiwright db revision -m 'owners in foreign keys'`.",
-        )
+    unowned_keys = _keys_across_owners(owned)
+    for row in await connection.fetch(_ACROSS_OWNERS, owned):
+        if row["kind"] == "foreign key" or row["index"] not in unowned_keys:
+            raise ApiwrightError(
+                f"The {row['kind']} {row['index']!r} of {row['relname']!r} leaves out the owner: it"
+                " could refer to, or tell of, somebody else's row.",
+                "Write a migration: `apiwright db revision -m 'owners in keys'`.",
+            )
     for row in await connection.fetch(_VIEWS, settings.user_role):
         raise ApiwrightError(
             f"The view {row['relname']!r} shows requests what its owner sees, not what they may.",
             f"ALTER VIEW {row['relname']} SET (security_invoker = true); a materialized view is"
             f" for {settings.system_role} alone.",
         )
+
+
+def _keys_across_owners(owned: list[str]) -> set[str]:
+    """The unique constraints and indexes that are meant to be unique for everybody."""
+    tables = stored().tables
+    return {
+        str(item.name)
+        for name in owned
+        for item in (*tables[name].constraints, *tables[name].indexes)
+        if isinstance(item, UniqueConstraint | Index) and item.info.get(ACROSS_OWNERS)
+    }
 
 
 def by_table(guards: Iterable[Any]) -> dict[str, list[Mapping[str, Any]]]:
@@ -109,16 +135,30 @@ def by_table(guards: Iterable[Any]) -> dict[str, list[Mapping[str, Any]]]:
 def wrong(name: str, guards: Sequence[Mapping[str, Any]], settings: Settings) -> list[str]:
     """What of an existing table's guards is not as its model says: policies by their names."""
     model = audiences()[name]
-    expected = {"system": ([settings.system_role], True, "true")}
+    expected: dict[str, tuple[Any, ...]] = {"system": ([settings.system_role], True, "true")}
     if model.visible is not None:
         expected["visible"] = ([settings.user_role], True, _as_stored(model.visible))
     found = {
         guard["polname"]: (guard["roles"], guard["polpermissive"], guard["qual"])
+        if guard["polcmd"] == "*" and guard["polwithcheck"] is None
+        else ()
         for guard in guards
         if guard["polname"] is not None
     }
     differing = [f"policy {key}" for key in found | expected if found.get(key) != expected.get(key)]
-    return differing if guards[0]["relrowsecurity"] else ["row level security is off", *differing]
+    if not guards[0]["relrowsecurity"]:
+        differing.insert(0, "row level security is off")
+    rights = _rights(model)
+    if set(guards[0]["rights"]) != set(rights):
+        differing.append(f"{settings.user_role} may {', '.join(guards[0]['rights']) or 'nothing'}")
+    return differing
+
+
+def _rights(model: type[Audience]) -> list[str]:
+    """What requests may do with a table."""
+    if model.visible is None:
+        return []
+    return ["SELECT", "INSERT", "UPDATE", "DELETE"] if model.writable else ["SELECT"]
 
 
 def _check_table(name: str, guards: Sequence[Mapping[str, Any]], settings: Settings) -> None:
@@ -163,27 +203,39 @@ def _as_stored(expression: str) -> str:
 
 
 _ROLE = f"""\
-SELECT rolsuper OR rolbypassrls AS bypasses,
+SELECT rolsuper OR rolbypassrls OR rolcreaterole AS bypasses,
     pg_has_role(session_user, oid, {_MAY_TAKE_ON}) AS ours,
     EXISTS (SELECT FROM pg_auth_members WHERE member = r.oid) AS climbs
 FROM pg_roles r WHERE rolname = $1"""  # noqa: S608  # a constant
 
 GUARDS = """\
 SELECT c.relname, c.relrowsecurity, pg_get_userbyid(c.relowner) AS owner,
-    p.polname, p.polpermissive, pg_get_expr(p.polqual, p.polrelid) AS qual,
-    ARRAY(SELECT rolname::text FROM pg_roles WHERE oid = ANY (p.polroles)) AS roles
+    p.polname, p.polpermissive, p.polcmd::text, p.polwithcheck,
+    pg_get_expr(p.polqual, p.polrelid) AS qual,
+    ARRAY(SELECT rolname::text FROM pg_roles WHERE oid = ANY (p.polroles)) AS roles,
+    ARRAY(SELECT r FROM unnest(
+        ARRAY['SELECT', 'INSERT', 'UPDATE', 'DELETE', 'TRUNCATE', 'REFERENCES', 'TRIGGER']) r
+        WHERE has_table_privilege($1, c.oid, r)) AS rights
 FROM pg_class c LEFT JOIN pg_policy p ON p.polrelid = c.oid
-WHERE c.relnamespace = 'public'::regnamespace AND c.relkind IN ('r', 'p')"""
+WHERE c.relnamespace = 'public'::regnamespace AND c.relkind IN ('r', 'p', 'f')"""
 
-_FOREIGN_KEYS = """\
-SELECT k.conname, child.relname AS child
+_ACROSS_OWNERS = """\
+SELECT k.conname AS index, child.relname, 'foreign key' AS kind
 FROM pg_constraint k
 JOIN pg_class child ON child.oid = k.conrelid
 JOIN pg_class parent ON parent.oid = k.confrelid
 JOIN pg_attribute a ON a.attrelid = k.conrelid AND a.attname = 'owner_id'
 WHERE k.contype = 'f' AND child.relnamespace = 'public'::regnamespace
     AND child.relname = ANY ($1::text[]) AND parent.relname = ANY ($1::text[])
-    AND a.attnum <> ALL (k.conkey)"""
+    AND a.attnum <> ALL (k.conkey)
+UNION ALL
+SELECT i.relname, t.relname, 'unique index'
+FROM pg_index x
+JOIN pg_class i ON i.oid = x.indexrelid
+JOIN pg_class t ON t.oid = x.indrelid
+JOIN pg_attribute a ON a.attrelid = t.oid AND a.attname = 'owner_id'
+WHERE x.indisunique AND t.relnamespace = 'public'::regnamespace
+    AND t.relname = ANY ($1::text[]) AND a.attnum <> ALL (x.indkey)"""
 
 _VIEWS = """\
 SELECT relname FROM pg_class

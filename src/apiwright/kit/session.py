@@ -243,7 +243,7 @@ class Session:
     async def _get(self, model: type[M], key: Any) -> M | None:
         values = key if isinstance(key, tuple) else (key,)
         shape = _get(model, self._is_scoped)
-        row: M | None = (await self._run(shape, values)).first()
+        row: M | None = (await self._run(shape, values)).one_or_none()
         return row
 
     async def _get_one(self, model: type[M], key: Any) -> M:

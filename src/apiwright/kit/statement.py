@@ -35,6 +35,7 @@ from sqlalchemy.engine import Dialect, result_tuple
 from sqlalchemy.orm import InstanceState, Mapper, with_loader_criteria
 from sqlalchemy.orm.exc import DetachedInstanceError
 from sqlalchemy.sql.compiler import SQLCompiler
+from sqlmodel import SQLModel
 from sqlmodel.sql.expression import SelectOfScalar
 from sqlmodel.sql.sqltypes import UTCDateTime
 
@@ -122,11 +123,8 @@ class Shape:
         self.writes = not isinstance(statement, Select) or statement._for_update_arg is not None
         self.returns_rows = isinstance(statement, Select) or bool(statement._returning)
         self._statement = statement
-        if scoped and not isinstance(statement, Insert):
-            statement = statement.options(*_belt())
-        self._compiled = compiled = statement.compile(dialect=DIALECT)
+        self._compiled = compiled = _compile(statement, scoped=scoped)
         self.text = compiled.string
-        _refuse_changes_of_identity(self.text)
         self._expands = bool(compiled.post_compile_params | compiled.literal_execute_params)
         binds = {name: bind for bind, name in compiled.bind_names.items()}
         names: Iterable[str] = binds if self._expands else compiled.positiontup or ()
@@ -153,8 +151,14 @@ class Shape:
     ) -> int:
         """For statements that return no rows: how many they changed."""
         text, arguments = self._bind(values, user_id)
-        status: str = await connection.execute(text, *arguments)
-        return int(status.rpartition(" ")[2])
+        status: str | None
+        if arguments:
+            status = await connection.execute(text, *arguments)
+        else:  # without arguments execute() would take several statements in one text
+            prepared = await connection.prepare(text, name="")
+            await prepared.fetch()
+            status = prepared.get_statusmsg()
+        return int((status or "").rpartition(" ")[2])
 
     def _bind(self, values: Sequence[Any], user_id: UUID | None) -> tuple[str, list[Any]]:
         if not self._expands:
@@ -206,30 +210,56 @@ class _Argument:
         return value if self.convert is None else self.convert(value)
 
 
+_USER: BindParameter[Any] = bindparam(None, unique=True, callable_=_current_user, type_=Uuid())
+
+
 def _belt() -> list[Any]:
     """The owner's criteria for every owned model. The wall is in the database; should it have a
     hole, ordinary statements still see one's own rows only. What this does not reach stands in
     docs/kit/row_security.md."""
-    user: BindParameter[UUID] = bindparam(None, unique=True, callable_=_current_user, type_=Uuid())
+    # functions, because criteria as expressions would not follow an alias into its join
+    mine = {
+        "id": lambda model: model.id == _USER,
+        "owner_id": lambda model: model.owner_id == _USER,
+    }
     return [
         with_loader_criteria(
-            model, getattr(model, model.owner_column) == user, include_aliases=True
+            model, mine[model.owner_column], include_aliases=True, track_closure_variables=False
         )
         for model in audiences().values()
         if model.owner_column is not None
     ]
 
 
-_CHANGES_OF_IDENTITY = re.compile(r"set_config|_to_xml|\bU&|dblink", re.IGNORECASE)
+def _compile(statement: Executable, *, scoped: bool) -> SQLCompiler:
+    compiled = statement.compile(dialect=DIALECT)
+    text = compiled.string
+    _refuse(_CHANGES_WHO_ASKS.findall(text), "they could change who is asking")
+    if not scoped:
+        return compiled
+    tables = SQLModel.metadata.tables.values()
+    ours = {name for table in tables for name in (table.name, *table.c.keys())}
+    system = [name for name in _OF_THE_SYSTEM.findall(text) if name.lower() not in ours]
+    _refuse(system, "they look past one's own rows; `session.unscoped(…)` may")
+    # in a full join, criteria would drop rows that have no partner
+    if isinstance(statement, Insert) or "FULL OUTER JOIN" in text:
+        return compiled
+    return statement.options(*_belt()).compile(dialect=DIALECT)
 
 
-def _refuse_changes_of_identity(text: str) -> None:
-    """The wall asks who is signed in; a statement that answers for itself would be through it.
-    `…_to_xml` and dblink run text as SQL, U&"" spells names in another way."""
-    if found := _CHANGES_OF_IDENTITY.search(text):
+# functions that set, and those that run text as SQL; U&"" spells names in another way
+_CHANGES_WHO_ASKS = re.compile(
+    r"set_config|\w+_to_xml\w*|\bts_stat\b|\bts_rewrite\b|\bdblink\w*|\bU&", re.IGNORECASE
+)
+# sizes, statistics, settings and locks, which no policy guards
+_OF_THE_SYSTEM = re.compile(r"\bpg_\w+", re.IGNORECASE)
+
+
+def _refuse(found: list[str], why: str) -> None:
+    if found:
         raise TypeError(
-            f"The session does not execute statements that contain {found[0]}: they could change"
-            " who is asking. Values go into parameters."
+            f"The session does not execute statements that contain {found[0]}: {why}. Values go"
+            " into parameters."
         )
 
 

@@ -22,6 +22,7 @@ from sqlalchemy import (
     ForeignKeyConstraint,
     Index,
     MetaData,
+    PrimaryKeyConstraint,
     Table,
     UniqueConstraint,
     event,
@@ -185,9 +186,7 @@ def stored() -> MetaData:
 
 def _lead_with_owner(table: Table, owned: set[str]) -> None:
     owner = table.c.owner_id
-    if "id" in table.c:
-        # what foreign keys refer to; and every list is "mine, newest first"
-        table.append_constraint(UniqueConstraint(owner, table.c.id, info={ACROSS_OWNERS: True}))
+    _key_under_the_owner(table)
     for constraint in list(table.constraints):
         if isinstance(constraint, ForeignKeyConstraint):
             if constraint.referred_table.name in owned:
@@ -201,6 +200,20 @@ def _lead_with_owner(table: Table, owned: set[str]) -> None:
             table.indexes.remove(index)
             Index(None, owner, *_others(columns), unique=index.unique, **_options(index))
     _index_references(table)
+
+
+def _key_under_the_owner(table: Table) -> None:
+    """What one owner has tells nothing of what another has, identifiers included; it is what
+    foreign keys refer to; and every list is "mine, newest first"."""
+    keys, counted = list(table.primary_key.columns), table.autoincrement_column
+    table.constraints.remove(table.primary_key)
+    for column in keys:
+        column.primary_key = False
+    if counted is not None:
+        counted.autoincrement = True
+    table.append_constraint(PrimaryKeyConstraint(table.c.owner_id, *_others(keys)))
+    if "id" in table.c:  # for `session.unscoped(…)`, which knows no owner
+        Index(None, table.c.id, info={ACROSS_OWNERS: True})
 
 
 def _refer_under_the_same_owner(table: Table, constraint: ForeignKeyConstraint) -> None:
@@ -227,6 +240,7 @@ def _refer_under_the_same_owner(table: Table, constraint: ForeignKeyConstraint) 
 def _index_references(table: Table) -> None:
     """Deleting a parent looks for its children."""
     indexed = [list(index.columns) for index in table.indexes]
+    indexed.append(list(table.primary_key.columns))
     # not table.foreign_key_constraints, which remembers those that were replaced
     keys = [one for one in table.constraints if isinstance(one, ForeignKeyConstraint)]
     for constraint in sorted(keys, key=lambda one: [*one.column_keys]):

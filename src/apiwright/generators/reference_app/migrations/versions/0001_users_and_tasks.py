@@ -62,9 +62,9 @@ def upgrade() -> None:
         sa.ForeignKeyConstraint(
             ["owner_id"], ["user.id"], name=op.f("fk_task_owner_id"), ondelete="CASCADE"
         ),
-        sa.PrimaryKeyConstraint("id", name=op.f("pk_task")),
-        sa.UniqueConstraint("owner_id", "id", name=op.f("uq_task_owner_id_id")),
+        sa.PrimaryKeyConstraint("owner_id", "id", name=op.f("pk_task")),
     )
+    op.create_index(op.f("ix_task_id"), "task", ["id"])
     op.execute("ALTER TABLE task ENABLE ROW LEVEL SECURITY")
     op.execute(f"CREATE POLICY visible ON task TO {USER} USING (owner_id = {CURRENT_USER})")
     op.execute(f"CREATE POLICY system ON task TO {SYSTEM} USING (true)")
