@@ -46,7 +46,7 @@ from apiwright.kit.tables import audiences
 DIALECT: Dialect = PGDialect_asyncpg()  # type: ignore[no-untyped-call]  # SQLAlchemy's
 _MOST_SHAPES = 2000
 
-Executable = Select[Any] | Insert | Update | Delete
+Executable = Select[*tuple[Any, ...]] | Insert | Update | Delete
 Process = Callable[[Any], Any]
 
 _shapes: OrderedDict[Any, "Shape"] = OrderedDict()
