@@ -115,11 +115,10 @@ def test_kill_9_of_postgres_loses_no_acknowledged_write_and_heals(
 
 
 async def write_until_it_is_gone(
-    backend: Backend, headers: dict[str, str], kill: object
+    backend: Backend, headers: dict[str, str], kill: Callable[[], None]
 ) -> set[str]:
     """The titles whose creation was acknowledged, until a kill in their middle."""
     acknowledged: set[str] = set()
-    assert callable(kill)
 
     async def write(client: httpx2.AsyncClient, writer: int) -> None:
         for number in range(10_000 // WRITERS):
