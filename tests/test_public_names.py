@@ -23,7 +23,7 @@ PUBLIC = {
         "Conflict", "FieldError", "Forbidden", "Invalid", "NotFound", "Problem", "ProblemDetails",
         "Unauthorized", "Unavailable", "install",
     ],
-    "row_security": ["by_table", "check", "create_roles", "protect", "protect_again", "wrong"],
+    "row_security": ["by_table", "check", "create_roles", "protect", "unprotect", "wrong"],
     "schemas": ["unset"],
     "session": ["Rows", "Scope", "Session"],
     "settings": ["Settings"],

@@ -41,7 +41,7 @@ def url(server: str, template: str) -> Iterator[str]:
 @pytest.fixture
 def configured(url: str) -> Settings:
     return Settings(
-        environment="development", database_url=SecretStr(url), secret_key=SecretStr("k" * 32)
+        fastapi_env="development", database_url=SecretStr(url), secret_key=SecretStr("k" * 32)
     )
 
 
@@ -70,7 +70,7 @@ async def users(database: Database) -> TwoUsers:
 
 def tables() -> Iterator[str]:
     """SQL that makes every table behind its policies, as migrations do."""
-    configured = Settings(environment="development")
+    configured = Settings(fastapi_env="development")
     yield from row_security.create_roles(configured)
     for table in stored().sorted_tables:
         yield str(CreateTable(table).compile(dialect=DIALECT))

@@ -38,6 +38,18 @@ def test_a_cursor_leads_back_to_its_row(last: UUID) -> None:
     assert decode_cursor(encode_cursor(last), UUID) == last
 
 
+@given(st.integers(-(2**63), 2**63 - 1))
+def test_so_does_one_of_a_table_with_numbers(last: int) -> None:
+    assert decode_cursor(encode_cursor(last), int) == last
+
+
+def test_a_cursor_of_the_other_kind_is_none() -> None:
+    with pytest.raises(Invalid):
+        decode_cursor(encode_cursor(5), UUID)
+    with pytest.raises(Invalid):
+        decode_cursor(encode_cursor(SOME), int)
+
+
 @given(st.uuids())
 def test_a_cursor_needs_no_escaping_in_a_url(last: UUID) -> None:
     assert encode_cursor(last).replace("-", "").replace("_", "").isalnum()

@@ -5,7 +5,6 @@ Postgres installed on the machine. It listens on a Unix socket only, in a folder
 user may enter.
 """
 
-import hashlib
 import importlib.metadata
 import importlib.util
 import os
@@ -16,6 +15,7 @@ import socket
 import subprocess
 import sys
 import tempfile
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -31,6 +31,7 @@ if sys.platform != "win32":
 _LOCKS = ("lock", "users")
 _SOCKET_FOLDER = re.compile(r"[\w./-]{1,80}", re.ASCII)
 """What every client understands; a socket's path may have 103 bytes on macOS, 107 on Linux."""
+_PATIENCE = 60  # seconds; recovery after a crash takes some
 _PLACES = ("/usr/lib/postgresql", "/opt/homebrew/opt", "/usr/local/opt", "/Library/PostgreSQL")
 
 
@@ -83,7 +84,8 @@ def running(folder: Path, binaries: Path | None = None) -> Iterator[str]:
 def remove(folder: Path) -> None:
     """Delete the stopped Postgres in `folder` with all its data."""
     if folder.is_symlink():  # root's, see _data_folder
-        shutil.rmtree(folder.readlink().parent, ignore_errors=True)
+        if _made_for(folder.absolute()):
+            shutil.rmtree(folder.readlink().parent, ignore_errors=True)
         folder.unlink()
     else:
         shutil.rmtree(folder, ignore_errors=True)
@@ -103,6 +105,11 @@ def _in_words(folder: Path) -> Iterator[None]:
         ) from None
 
 
+def _answers(folder: Path) -> bool:
+    with socket.socket(socket.AF_UNIX) as client:
+        return client.connect_ex(str(folder / ".s.PGSQL.5432")) == 0
+
+
 @dataclass(frozen=True)
 class _Server:
     binaries: Path
@@ -111,16 +118,33 @@ class _Server:
 
     def socket_folder(self) -> Path | None:
         """Where the running server listens; None when it does not run."""
+        deadline = time.monotonic() + _PATIENCE
+        while self._lives() and time.monotonic() < deadline:
+            lines = self._pid_file()
+            if len(lines) > 7 and lines[7].strip() == "ready" and _answers(Path(lines[4])):
+                return Path(lines[4])
+            if len(lines) > 1 and Path(lines[1]) != self.data:  # moved while it ran
+                self._run("pg_ctl", "stop", "--mode", "fast", check=False)
+            time.sleep(0.05)  # it starts, or stops
+        return None
+
+    def _lives(self) -> bool:
+        """Whether any of the server's processes is left. They hold a lock: the number in
+        postmaster.pid may be another process's by now, or a dead one's that nobody buried."""
         try:
-            lines = os.fsdecode((self.data / "postmaster.pid").read_bytes()).split("\n")
+            with (self.data / "alive").open("r") as alive:
+                fcntl.flock(alive, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except FileNotFoundError:
-            return None
-        # the second line names the data folder: in a copied project it names the original
-        if len(lines) < 8 or Path(lines[1]) != self.data or lines[7].strip() != "ready":
-            return None
-        with socket.socket(socket.AF_UNIX) as client:  # its number may be another process's by now
-            answer = client.connect_ex(f"{lines[4]}/.s.PGSQL.5432")
-        return Path(lines[4]) if answer == 0 else None
+            return False
+        except BlockingIOError:
+            return True
+        return False
+
+    def _pid_file(self) -> list[str]:
+        try:
+            return os.fsdecode((self.data / "postmaster.pid").read_bytes()).split("\n")
+        except FileNotFoundError:
+            return []
 
     def start(self) -> Path:
         if not (self.data / "PG_VERSION").exists():
@@ -133,8 +157,12 @@ class _Server:
                 os.chown(listens, self.account.uid, self.account.gid)
         options = f"-c listen_addresses= -c unix_socket_directories={shlex.quote(str(listens))}"
         start = ("start", "--wait", "--silent", "--log", "log", "--options", options)
-        # pg_ctl pastes the paths into a shell command: these are the same in every folder
-        self._run("pg_ctl", *start, data=Path(), folder=self.data)
+        with (self.data / "alive").open("a") as alive:
+            fcntl.flock(alive, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            for left in ("postmaster.pid", ".s.PGSQL.5432.lock"):  # by one that died, or in a copy
+                (self.data / left).unlink(missing_ok=True)
+            # pg_ctl pastes the paths into a shell command: these are the same in every folder
+            self._run("pg_ctl", *start, data=Path(), folder=self.data, kept=(alive.fileno(),))
         return listens
 
     def stop(self) -> None:
@@ -178,6 +206,7 @@ class _Server:
         *arguments: str,
         data: Path | None = None,
         folder: Path = Path("/"),
+        kept: tuple[int, ...] = (),
         check: bool = True,
     ) -> int:
         command = [str(self.binaries / program), *arguments, "--pgdata", str(data or self.data)]
@@ -189,6 +218,7 @@ class _Server:
                 stdout=subprocess.DEVNULL,  # no pipes: the server inherits and would hold them
                 stderr=errors,
                 cwd=folder,
+                pass_fds=kept,
                 user=None if account is None else account.uid,
                 group=None if account is None else account.gid,
                 extra_groups=None if account is None else [],
@@ -223,20 +253,34 @@ def _data_folder(folder: Path, account: Account | None) -> Path:
     account may not enter a project under /root, and opening that up is not ours to do."""
     if account is None:
         return folder.resolve()
-    if folder.is_symlink() and folder.readlink().parent.is_dir():
+    if folder.is_symlink() and _made_for(folder):
         return folder.readlink()
     folder.unlink(missing_ok=True)
-    name = hashlib.sha256(bytes(folder)).hexdigest()[:16]
-    home = Path("/var/lib/apiwright")
+    place = Path("/var/lib/apiwright")
     try:
-        home.mkdir(mode=0o755, exist_ok=True)
-        home /= name
-        home.mkdir(mode=0o700, exist_ok=True)
+        place.mkdir(mode=0o755, exist_ok=True)
     except OSError:
-        home = Path(tempfile.mkdtemp(prefix="apiwright-"))
+        place = Path(tempfile.gettempdir())
+    home = Path(tempfile.mkdtemp(prefix="apiwright-", dir=place))
+    (home / "project").write_bytes(bytes(folder))
     os.chown(home, account.uid, account.gid)
     folder.symlink_to(home / "postgres")
     return home / "postgres"
+
+
+def _made_for(folder: Path) -> bool:
+    """Whether root's data that `folder` links to was made for it, and not for the project that
+    this one is a copy of."""
+    note = folder.readlink().parent / "project"
+    try:
+        first = Path(os.fsdecode(note.read_bytes()))
+    except OSError:  # the link is not one of ours
+        return False
+    still_there = first.is_symlink() and first.readlink() == folder.readlink()
+    if first != folder and not still_there:  # it was moved here
+        note.write_bytes(bytes(folder))
+        return True
+    return first == folder
 
 
 def _binaries(account: Account | None, home: Path) -> Path:

@@ -114,7 +114,10 @@ def _complete(
         if table.name not in guards:
             continue  # a new one
         if row_security.wrong(table.name, guards[table.name], settings):
-            operations += map(ExecuteSQLOp, row_security.protect_again(table, guards, settings))
+            # a policy may need a column that goes, and its successor one that comes
+            gone = row_security.unprotect(table, guards[table.name], settings)
+            operations[:0] = map(ExecuteSQLOp, gone)
+            operations += map(ExecuteSQLOp, row_security.protect(table, settings))
         for old, new in _changed_enums(table, connection):
             operations += map(ExecuteSQLOp, new)
             downgrade.ops[:0] = map(ExecuteSQLOp, old)

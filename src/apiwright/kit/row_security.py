@@ -67,16 +67,13 @@ def protect(table: Table, settings: Settings) -> list[str]:
     return statements
 
 
-def protect_again(
-    table: Table, guards: Mapping[str, Sequence[Mapping[str, Any]]], settings: Settings
-) -> list[str]:
-    """As `protect`, for a table that has guards, but not those that its model asks for."""
+def unprotect(table: Table, guards: Sequence[Mapping[str, Any]], settings: Settings) -> list[str]:
+    """SQL that takes an existing table's guards away; `protect` gives it new ones."""
     name = DIALECT.identifier_preparer.format_table(table)
-    policies = [guard["polname"] for guard in guards[table.name] if guard["polname"] is not None]
+    policies = [guard["polname"] for guard in guards if guard["polname"] is not None]
     return [
         *(f'DROP POLICY "{policy}" ON {name}' for policy in policies),
-        f"REVOKE ALL ON {name} FROM {settings.user_role}, {settings.system_role}",
-        *protect(table, settings),
+        f"REVOKE ALL ON {name} FROM PUBLIC, {settings.user_role}, {settings.system_role}",
     ]
 
 
@@ -215,7 +212,8 @@ SELECT c.relname, c.relrowsecurity, pg_get_userbyid(c.relowner) AS owner,
     ARRAY(SELECT rolname::text FROM pg_roles WHERE oid = ANY (p.polroles)) AS roles,
     ARRAY(SELECT r FROM unnest(
         ARRAY['SELECT', 'INSERT', 'UPDATE', 'DELETE', 'TRUNCATE', 'REFERENCES', 'TRIGGER']) r
-        WHERE has_table_privilege($1, c.oid, r)) AS rights
+        WHERE has_table_privilege($1, c.oid, r) OR r <> ALL (ARRAY['DELETE', 'TRUNCATE', 'TRIGGER'])
+            AND has_any_column_privilege($1, c.oid, r)) AS rights
 FROM pg_class c LEFT JOIN pg_policy p ON p.polrelid = c.oid
 WHERE c.relnamespace = 'public'::regnamespace AND c.relkind IN ('r', 'p', 'f')"""
 

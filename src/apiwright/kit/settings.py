@@ -29,13 +29,12 @@ class Settings(BaseSettings):
         env_ignore_empty=True,  # `SECRET_KEY=`, as in .env.example, is not set
         extra="ignore",
         hide_input_in_errors=True,
-        validate_by_name=True,
     )
 
     app_name: ClassVar[str]
     """Lower case and underscores; names the database roles and the tokens' issuer."""
 
-    environment: str = Field(default="production", validation_alias="FASTAPI_ENV")
+    fastapi_env: str = "production"
     database_url: SecretStr | None = None
     secret_key: SecretStr | None = Field(default=None, min_length=32)
     access_token_minutes: int = Field(default=15, ge=1)
@@ -48,14 +47,14 @@ class Settings(BaseSettings):
         if missing and not self.development:
             raise ValueError(
                 f"{' and '.join(missing)} not set. This is production, because FASTAPI_ENV is"
-                f" {self.environment!r}. Set {'it' if len(missing) == 1 else 'them'}, or declare"
+                f" {self.fastapi_env!r}. Set {'it' if len(missing) == 1 else 'them'}, or declare"
                 " development with FASTAPI_ENV=development."
             )
         return self
 
     @property
     def development(self) -> bool:
-        return self.environment == "development"
+        return self.fastapi_env == "development"
 
     @property
     def user_role(self) -> str:

@@ -35,6 +35,8 @@ from sqlalchemy.engine import Dialect, result_tuple
 from sqlalchemy.orm import InstanceState, Mapper, with_loader_criteria
 from sqlalchemy.orm.exc import DetachedInstanceError
 from sqlalchemy.sql.compiler import SQLCompiler
+from sqlalchemy.sql.dml import UpdateBase
+from sqlalchemy.sql.visitors import iterate
 from sqlmodel import SQLModel
 from sqlmodel.sql.expression import SelectOfScalar
 from sqlmodel.sql.sqltypes import UTCDateTime
@@ -120,7 +122,10 @@ class Shape:
     def __init__(self, statement: Executable, keys: Sequence[str], *, scoped: bool) -> None:
         """`keys` name the values that each execution brings, in their order."""
         self.loaders: tuple[Loader, ...] = loaders_of(statement)
-        self.writes = not isinstance(statement, Select) or statement._for_update_arg is not None
+        self.writes = any(
+            isinstance(part, UpdateBase) or getattr(part, "_for_update_arg", None) is not None
+            for part in iterate(statement)  # its common table expressions may write, too
+        )
         self.returns_rows = isinstance(statement, Select) or bool(statement._returning)
         self._statement = statement
         self._compiled = compiled = _compile(statement, scoped=scoped)
