@@ -21,7 +21,7 @@ from starlette.types import ASGIApp, Message, Receive, Send
 from starlette.types import Scope as ASGIScope
 
 from apiwright.kit import embedded, postgres_url, row_security
-from apiwright.kit.pool import Pool
+from apiwright.kit.pool import CUT, Pool
 from apiwright.kit.problems import Problem
 from apiwright.kit.session import Scope, Session
 from apiwright.kit.settings import DATA, Settings
@@ -62,16 +62,20 @@ class Database:
     async def connect(self) -> Connection:
         """A new connection, bound by nothing: the pool's way to the server."""
         connection = await postgres_url.connect(self.url, command_timeout=_SILENT_FOR)
-        async with connection.transaction():  # one server behind a pooler, for its many questions
-            for name, prefix in (("json", b""), ("jsonb", b"\x01")):
-                # as SQLAlchemy's dialect does it: its JSON types expect text, not asyncpg's str
-                await connection.set_type_codec(
-                    name,
-                    schema="pg_catalog",
-                    format="binary",
-                    encoder=partial(_prefixed, prefix),
-                    decoder=partial(_parsed, prefix),
-                )
+        try:
+            async with connection.transaction():  # one server behind a pooler, for many questions
+                for name, prefix in (("json", b""), ("jsonb", b"\x01")):
+                    # as SQLAlchemy's dialect does it: its JSON types expect text
+                    await connection.set_type_codec(
+                        name,
+                        schema="pg_catalog",
+                        format="binary",
+                        encoder=partial(_prefixed, prefix),
+                        decoder=partial(_parsed, prefix),
+                    )
+        except BaseException:
+            connection.terminate()
+            raise
         return connection
 
     def scope(self, user_id: UUID | None) -> Scope:
@@ -108,13 +112,14 @@ class Database:
 
     async def check(self) -> None:
         """Raises when the database does not answer, or lacks what isolation rests on."""
-        connection = await self._pool.take()
-        try:
-            await row_security.check(connection, self._settings)
-        except BaseException:
-            self._pool.drop(connection)
-            raise
-        self._pool.give(connection)
+        for attempt in range(2):
+            try:
+                async with self._pool.taken() as connection:
+                    await row_security.check(connection, self._settings)
+            except CUT:  # while nobody used it, perhaps
+                if attempt == 1:
+                    raise
+                self._pool.forget_idle()
 
     async def close(self) -> None:
         await self._pool.close()

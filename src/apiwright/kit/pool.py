@@ -9,7 +9,9 @@ nobody takes is committed within some milliseconds.
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
+from contextlib import asynccontextmanager, suppress
+from typing import Any
 
 import asyncpg
 from asyncpg import Connection
@@ -28,6 +30,7 @@ CUT = (
 
 _WAITS_FOR_ANOTHER = 10.0  # seconds, when all are in use
 _WAITS_FOR_POSTGRES = 3.0  # seconds; a suspended server wakes in less than one
+_CLOSES_WITHIN = 2.0  # seconds
 _STAYS_OPEN = 0.005  # seconds, for a transaction that only read
 
 
@@ -40,6 +43,7 @@ class Pool:
         self._idle: list[Connection] = []
         self._reading: dict[Connection, object] = {}  # idle in a transaction, and whose it was
         self._sweep: asyncio.Task[None] | None = None
+        self._closing: set[asyncio.Task[None]] = set()
 
     async def begin(self, begin: str, holder: object) -> Connection | None:
         """A connection on which `begin` was executed, in one round trip; None when that brought
@@ -62,16 +66,18 @@ class Pool:
         self.give(connection)
         return None
 
-    async def take(self) -> Connection:
-        """A connection in no transaction. Raises as `begin` does."""
+    @asynccontextmanager
+    async def taken(self) -> AsyncIterator[Connection]:
+        """A connection in no transaction, for the length of a block. Raises as `begin` does."""
         connection = await self._take(None)
-        if self._reading.pop(connection, None) is not None:
-            try:
+        try:
+            if self._reading.pop(connection, None) is not None:
                 await connection.execute("COMMIT")
-            except BaseException:
-                self.drop(connection)
-                raise
-        return connection
+            yield connection
+        except BaseException:
+            self.drop(connection)
+            raise
+        self.give(connection)
 
     async def _take(self, holder: object) -> Connection:
         if self._free.locked():
@@ -100,8 +106,12 @@ class Pool:
     async def _open(self) -> Connection:
         deadline = time.monotonic() + _WAITS_FOR_POSTGRES
         while True:
+            opening = asyncio.ensure_future(self._connect())
             try:
-                return await self._connect()
+                return await asyncio.shield(opening)
+            except asyncio.CancelledError:
+                self._close_later(_close_opened(opening))
+                raise
             except CUT as error:
                 if time.monotonic() > deadline:
                     raise Unavailable() from error
@@ -120,9 +130,15 @@ class Pool:
             self._sweep = asyncio.create_task(self._commit_what_nobody_takes())
 
     def drop(self, connection: Connection) -> None:
-        """Back in an unknown state: closed at once, which ends whatever it was doing."""
-        connection.terminate()
+        """Back in an unknown state: closed, and what it was doing is cancelled."""
         self._free.release()
+        if not connection.is_closed():
+            self._close_later(_close(connection))
+
+    def _close_later(self, closing: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.create_task(closing)
+        self._closing.add(task)
+        task.add_done_callback(self._closing.discard)
 
     def forget_idle(self) -> None:
         """Close what is not in use."""
@@ -136,6 +152,7 @@ class Pool:
             await self._sweep
         while self._idle:
             await self._idle.pop().close()
+        await asyncio.gather(*self._closing)
 
     async def _commit_what_nobody_takes(self) -> None:
         waited: dict[Connection, object] = {}
@@ -163,3 +180,18 @@ class Pool:
                 raise
         else:
             self.give(connection)
+
+
+async def _close_opened(opening: "asyncio.Future[Connection]") -> None:
+    with suppress(*CUT):
+        await _close(await opening)
+
+
+async def _close(connection: Connection) -> None:
+    try:
+        await connection.close(timeout=_CLOSES_WITHIN)
+    except Exception:
+        connection.terminate()
+    except BaseException:
+        connection.terminate()
+        raise

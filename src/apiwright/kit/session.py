@@ -258,7 +258,12 @@ class Session:
         _refuse_related(row)
         if state.key is None:
             # None leaves the column to its default; without one, it is null either way
-            given = [name for name in names if getattr(row, name, None) is not None]
+            given = [
+                attribute.key
+                for attribute in mapper.column_attrs
+                if getattr(row, attribute.key, None) is not None
+                or (attribute.columns[0].type.should_evaluate_none and attribute.key in state.dict)
+            ]
             key: tuple[Any, ...] = ()
         else:
             given, key = [name for name in names if name not in state.unmodified], state.key[1]
@@ -361,6 +366,8 @@ class Session:
                 result = Rows[Any](rows, len(rows))
             else:
                 result = Rows[Any]([], await shape.count(connection, values, user_id))
+            if self._ended:  # meanwhile, by another task
+                raise RuntimeError("The session ended before its statement did.")
         except BaseException as error:
             refused = isinstance(error, Exception) and not isinstance(error, CUT)
             if self._savepoints and refused and not connection.is_closed():
@@ -378,7 +385,13 @@ class Session:
         return result
 
     async def _begin(self) -> Connection:
-        connection = await self._pool.begin(self._scope.begin, self)
+        for attempt in range(_ATTEMPTS):
+            try:
+                connection = await self._pool.begin(self._scope.begin, self)
+                break
+            except CUT as error:
+                if attempt == _ATTEMPTS - 1:
+                    _raise_problem(error)
         if connection is None:
             raise Unauthorized("This account is not active.")
         return connection

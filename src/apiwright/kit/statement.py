@@ -356,6 +356,7 @@ def _instance_maker(
     fields, model, manager = frozenset(keys), mapper.class_, mapper.class_manager
     identity_key, lazy = mapper.identity_key_from_primary_key, _refusals(mapper)
     new, put = object.__new__, object.__setattr__
+    loaded = manager.dispatch.load  # Mutable follows changes in place from there
 
     def make(record: Record) -> Any:
         key = tuple([record[at] for at in primary_at])
@@ -374,6 +375,8 @@ def _instance_maker(
         state.key = identity_key(tuple([attributes[name] for name in primary]))
         if lazy:
             state.callables = lazy
+        if loaded:
+            loaded(state, None)
         return instance
 
     return make
@@ -383,6 +386,8 @@ def mark_stored(instance: Any, identity: Any) -> None:
     """Make of an instance that was just written what a loaded one is."""
     state: InstanceState[Any] = inspect(instance)
     state.key = identity
+    if refreshed := state.manager.dispatch.refresh:
+        refreshed(state, None, None)
     if lazy := _refusals(state.mapper):
         state.callables = lazy
 
