@@ -10,7 +10,7 @@ from sqlalchemy.orm import selectinload
 from sqlmodel import SQLModel, col, delete, insert, select, update
 
 from apiwright.kit.loading import loaders_of
-from apiwright.kit.statement import DIALECT, Executable, shape_of
+from apiwright.kit.statement import DIALECT, Executable, _Execution, shape_of
 from tests.kit.models import Project, Task
 
 SELECTED = select(Task).where(col(Task.title) == "a").order_by(col(Task.id)).limit(1)
@@ -89,7 +89,7 @@ def test_one_shape_serves_two_users_with_their_own_values() -> None:
     (one, values), (other, _) = (shape_of(select(Task), scoped=True) for _ in range(2))
     assert one is other
     for user in (UUID(int=1), UUID(int=2)):
-        assert one._bind(values, user) == (one.text, [user])
+        assert one._bind(_Execution(one._arguments, values, user)) == (one.text, [user])
 
 
 @pytest.mark.parametrize(

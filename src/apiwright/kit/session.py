@@ -257,12 +257,11 @@ class Session:
         names = [attribute.key for attribute in mapper.column_attrs]
         _refuse_related(row)
         if state.key is None:
-            # None leaves the column to its default; without one, it is null either way
             given = [
                 attribute.key
                 for attribute in mapper.column_attrs
                 if getattr(row, attribute.key, None) is not None
-                or (attribute.columns[0].type.should_evaluate_none and attribute.key in state.dict)
+                or _is_given_none(attribute.columns[0], attribute.key in state.dict)
             ]
             key: tuple[Any, ...] = ()
         else:
@@ -541,6 +540,19 @@ def _copy(stored: SQLModel, row: SQLModel) -> None:
     for attribute in _mapper(type(row)).column_attrs:
         set_committed_value(row, attribute.key, getattr(stored, attribute.key))
     mark_stored(row, inspect(stored).key)
+
+
+def _is_given_none(column: Any, is_set: bool) -> bool:
+    """Whether None is a value, and not the wish for a default, as SQLAlchemy's session sees it."""
+    if column.type.should_evaluate_none:
+        return is_set
+    return not (
+        column.primary_key
+        or column.default
+        or column.server_default
+        or column.computed
+        or column.identity
+    )
 
 
 def _write(model: type[SQLModel], values: dict[str, Any], key: Sequence[Any]) -> Insert | Update:

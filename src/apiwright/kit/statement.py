@@ -45,7 +45,7 @@ from apiwright.kit.loading import Loader, loaders_of
 from apiwright.kit.pagination import PageQuery, decode_cursor
 from apiwright.kit.tables import audiences
 
-DIALECT: Dialect = PGDialect_asyncpg()  # type: ignore[no-untyped-call]  # SQLAlchemy's
+DIALECT: Dialect = PGDialect_asyncpg(dbapi=PGDialect_asyncpg.import_dbapi())  # type: ignore[no-untyped-call]  # SQLAlchemy's
 _MOST_SHAPES = 2000
 
 Executable = Select[*tuple[Any, ...]] | Insert | Update | Delete
@@ -144,7 +144,7 @@ class Shape:
     async def rows(
         self, connection: Connection, values: Sequence[Any], user_id: UUID | None
     ) -> list[Any]:
-        text, arguments = self._bind(values, user_id)
+        text, arguments = self._bind(_Execution(self._arguments, values, user_id))
         if self._make is None:
             prepared = await connection.prepare(text, name="")  # a name would last in a pooler
             oids = [attribute.type.oid for attribute in prepared.get_attributes()]
@@ -155,7 +155,7 @@ class Shape:
         self, connection: Connection, values: Sequence[Any], user_id: UUID | None
     ) -> int:
         """For statements that return no rows: how many they changed."""
-        text, arguments = self._bind(values, user_id)
+        text, arguments = self._bind(_Execution(self._arguments, values, user_id))
         status: str | None
         if arguments:
             status = await connection.execute(text, *arguments)
@@ -165,12 +165,12 @@ class Shape:
             status = prepared.get_statusmsg()
         return int((status or "").rpartition(" ")[2])
 
-    def _bind(self, values: Sequence[Any], user_id: UUID | None) -> tuple[str, list[Any]]:
+    def _bind(self, execution: "_Execution") -> tuple[str, list[Any]]:
         if not self._expands:
-            return self.text, [argument.converted(values, user_id) for argument in self._arguments]
+            return self.text, [argument.converted(execution) for argument in self._arguments]
         # a list of unknown length, as in `x IN (…)`, is written out for each execution
         state = self._compiled.construct_expanded_state(
-            {argument.name: argument.value(values, user_id) for argument in self._arguments}
+            {argument.name: argument.value(execution) for argument in self._arguments}
         )
         converts = {argument.name: argument.convert for argument in self._arguments}
         for name, parts in state.parameter_expansion.items():
@@ -183,6 +183,22 @@ class Shape:
         ]
 
 
+class _Execution:
+    """What one execution brings; and, for defaults that look at the row, SQLAlchemy's context."""
+
+    __slots__ = ("_arguments", "user_id", "values")
+
+    def __init__(
+        self, arguments: "Sequence[_Argument]", values: Sequence[Any], user_id: UUID | None
+    ) -> None:
+        self._arguments = arguments
+        self.values = values
+        self.user_id = user_id
+
+    def get_current_parameters(self, isolate_multiinsert_groups: bool = True) -> dict[str, Any]:
+        return {one.name: one.value(self) for one in self._arguments if one.made is None}
+
+
 def _current_user() -> None:
     """Stands in a statement where the user who executes it belongs; never called."""
 
@@ -191,27 +207,27 @@ class _Argument:
     """Where one argument comes from: this execution, its user, a Python default, or the
     statement."""
 
-    __slots__ = ("_default", "_made", "_position", "_user", "convert", "name")
+    __slots__ = ("_default", "_position", "_user", "convert", "made", "name")
 
     def __init__(
         self, name: str, bind: BindParameter[Any], position: int | None, made: Process | None
     ) -> None:
         self.name = name
+        self.made = made
         self.convert: Process | None = bind.type.dialect_impl(DIALECT).bind_processor(DIALECT)
         self._user = bind.callable is _current_user
         self._position = position
-        self._made = made
         self._default = None if made or self._user else bind.effective_value
 
-    def value(self, values: Sequence[Any], user_id: UUID | None) -> Any:
+    def value(self, execution: _Execution) -> Any:
         if self._position is not None:
-            return values[self._position]
+            return execution.values[self._position]
         if self._user:
-            return user_id
-        return self._made(None) if self._made else self._default
+            return execution.user_id
+        return self.made(execution) if self.made else self._default
 
-    def converted(self, values: Sequence[Any], user_id: UUID | None) -> Any:
-        value = self.value(values, user_id)
+    def converted(self, execution: _Execution) -> Any:
+        value = self.value(execution)
         return value if self.convert is None else self.convert(value)
 
 
@@ -280,7 +296,7 @@ def _values_made_by_python(compiled: SQLCompiler) -> dict[str, Process]:
     return made
 
 
-def _constant(value: Any, context: None) -> Any:
+def _constant(value: Any, execution: _Execution) -> Any:
     return value
 
 
