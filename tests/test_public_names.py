@@ -28,7 +28,7 @@ PUBLIC = {
     "session": ["Rows", "Scope", "Session"],
     "settings": ["Settings"],
     "sqlalchemy_session": ["sqlalchemy_session"],
-    "statement": ["Shape", "mark_stored", "page_of", "shape_of"],
+    "statement": ["Shape", "become", "page_of", "shape_of"],
     "tables": [
         "Account", "Audience", "Internal", "Owned", "OwnedLink", "Public", "Shared", "Timestamps",
         "audiences", "one_of", "stored",

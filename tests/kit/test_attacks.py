@@ -816,8 +816,8 @@ BELTED = """\
 model | model by a foreign id | model of the foreign owner | model not of mine | model or true
 model mine or foreign | model in a list of ids | model not in a list | model by like
 model as a page | model by offset | model for update | columns | count | count of a column
-count over a subquery | max | titles in one string | group by | case
-users | window count | join | join on true
+count over a subquery | max | titles in one string | aggregate with a filter | group by | case
+extract from a column | users | window count | window lag | window rank | join | join on true
 outer join | outer join on true | cartesian product | self join by owner
 self join, criteria on one | join through the link | join of the link alone | link | alias
 flat alias | exists | not exists | in a subquery | scalar subquery | from a subquery | cte
@@ -826,8 +826,7 @@ parameter named key | update all | update all, returned | update a foreign id
 update a list of ids | update all users | steal a row | steal all rows | delete all
 delete all, returned | delete a foreign id | delete of the foreign owner | delete of parents
 delete of links"""
-"""Ordinary statements: models, and nothing written by hand. Columns that occur in a function or
-a window alone are not among them: SQLAlchemy gives them no criteria."""
+"""Ordinary statements: models, and nothing written by hand."""
 STATEMENTS = dict(ALL)
 
 

@@ -60,6 +60,14 @@ def test_an_instance_reads_what_was_not_loaded_from_its_callables() -> None:
         _ = task.project
 
 
+def test_a_committed_instance_has_no_changes() -> None:
+    task = Task(title="a")
+    assert "title" not in inspect(task).unmodified
+    inspect(task)._commit_all(inspect(task).dict)
+    assert inspect(task).unmodified >= {"title", "done"}
+    assert not inspect(task).modified
+
+
 def test_options_say_what_to_load_and_how() -> None:
     option = selectinload(Project.tasks).selectinload(Task.tags)  # type: ignore[arg-type]
     (loader,) = loaders_of(select(Project).options(option))

@@ -57,7 +57,7 @@ class Database:
             f"{take_on.format(settings.user_role)}, set_config('{USER_SETTING}', '{{0}}', true)"
         )
         self._anonymous = Scope(as_user.format(""), system=self._system)
-        self._as_user = f"{as_user} FROM \"user\" WHERE id = '{{0}}' AND is_active"
+        self._as_user = f"{as_user} FROM public.\"user\" WHERE id = '{{0}}' AND is_active"
 
     async def connect(self) -> Connection:
         """A new connection, bound by nothing: the pool's way to the server."""
@@ -175,6 +175,7 @@ def lifespan(settings: Settings) -> Lifespan:
                 # every request for the time
                 gc.collect()
                 gc.freeze()
+                gc.set_threshold(10_000, 20, 20)  # as for a process that makes and drops requests
             yield
 
     return serving

@@ -22,7 +22,12 @@ class _SignedIn(OAuth2PasswordBearer):
     """One dependency instead of three (scheme, user, session): it is on every route's path."""
 
     async def __call__(self, request: Request) -> Session:  # type: ignore[override]  # str there
-        scheme, _, token = request.headers.get("Authorization", "").partition(" ")
+        given = b""
+        for name, value in request.scope["headers"]:  # names are in lower case (ASGI)
+            if name == b"authorization":
+                given = value
+                break
+        scheme, _, token = given.decode("latin-1").partition(" ")
         if scheme.lower() != "bearer":
             raise Unauthorized()
         try:

@@ -35,7 +35,6 @@ from sqlalchemy import (
 )
 from sqlalchemy.exc import MultipleResultsFound, NoResultFound
 from sqlalchemy.orm import Mapper
-from sqlalchemy.orm.attributes import set_committed_value
 from sqlmodel import SQLModel, select
 from sqlmodel.sql.expression import Select as SelectOfTuples
 from sqlmodel.sql.expression import SelectOfScalar
@@ -43,7 +42,7 @@ from sqlmodel.sql.expression import SelectOfScalar
 from apiwright.kit.pagination import Page, PageQuery, encode_cursor
 from apiwright.kit.pool import CUT, Pool
 from apiwright.kit.problems import Conflict, Forbidden, Invalid, NotFound, Unauthorized, Unavailable
-from apiwright.kit.statement import Shape, mark_stored, page_of, shape_of
+from apiwright.kit.statement import Shape, become, page_of, shape_of
 
 T = TypeVar("T")
 Ts = TypeVarTuple("Ts")
@@ -277,7 +276,7 @@ class Session:
         stored = rows.first()
         if stored is None:
             raise _no_such(type(row))
-        _copy(stored[0], row)
+        become(row, stored[0])
         return row
 
     async def _delete(self, row: SQLModel) -> None:
@@ -286,7 +285,7 @@ class Session:
             raise _no_such(type(row))
 
     async def _refresh(self, row: SQLModel) -> None:
-        _copy(await self._get_one(type(row), tuple(_stored_key(row))), row)
+        become(row, await self._get_one(type(row), tuple(_stored_key(row))))
 
     async def _page(self, query: SelectOfScalar[M], page: PageQuery) -> Page[M]:
         shape, values = page_of(query, page, scoped=self._is_scoped)
@@ -534,12 +533,6 @@ def _refuse_related(row: SQLModel) -> None:
                 " Add the other row by itself, and set the foreign key"
                 " (many-to-many: add a row of the link table)."
             )
-
-
-def _copy(stored: SQLModel, row: SQLModel) -> None:
-    for attribute in _mapper(type(row)).column_attrs:
-        set_committed_value(row, attribute.key, getattr(stored, attribute.key))
-    mark_stored(row, inspect(stored).key)
 
 
 def _is_given_none(column: Any, is_set: bool) -> bool:

@@ -265,12 +265,21 @@ def _compile(statement: Executable, *, scoped: bool) -> SQLCompiler:
     # in a full join, criteria would drop rows that have no partner
     if isinstance(statement, Insert) or "FULL OUTER JOIN" in text:
         return compiled
+    if isinstance(statement, Select):
+        # criteria belong to models, and a function or a window over a column names its table alone
+        models = {inspect(model).local_table: model for model in audiences().values()}
+        for part in statement.get_final_froms():
+            model = models.get(part)
+            if model is not None and model.owner_column is not None:
+                statement = statement.select_from(model)
     return statement.options(*_belt()).compile(dialect=DIALECT)
 
 
 # functions that set, and those that run text as SQL; U&"" spells names in another way
 _CHANGES_WHO_ASKS = re.compile(
-    r"set_config|\w+_to_xml\w*|\bts_stat\b|\bts_rewrite\b|\bdblink\w*|\bU&", re.IGNORECASE
+    r"set_config|\w+_to_xml\w*|\bts_stat\b|\bts_rewrite\b|\bdblink\w*|\bcrosstab\w*|\bconnectby\b"
+    r"|\bxpath_table\b|\bU&",
+    re.IGNORECASE,
 )
 # sizes, statistics, settings and locks, which no policy guards
 _OF_THE_SYSTEM = re.compile(r"\bpg_\w+", re.IGNORECASE)
@@ -398,10 +407,14 @@ def _instance_maker(
     return make
 
 
-def mark_stored(instance: Any, identity: Any) -> None:
-    """Make of an instance that was just written what a loaded one is."""
-    state: InstanceState[Any] = inspect(instance)
-    state.key = identity
+def become(row: Any, stored: Any) -> None:
+    """Make of an instance that was just written the one that came back."""
+    state: InstanceState[Any] = inspect(row)
+    values = stored.__dict__
+    for attribute in state.mapper.column_attrs:
+        state.dict[attribute.key] = values[attribute.key]
+    state._commit_all(state.dict)
+    state.key = inspect(stored).key
     if refreshed := state.manager.dispatch.refresh:
         refreshed(state, None, None)
     if lazy := _refusals(state.mapper):

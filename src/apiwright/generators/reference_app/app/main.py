@@ -20,6 +20,7 @@ database.install(app)
 logins.install(app, settings)
 docs.install(app)
 
-app.include_router(health.router)
-app.include_router(auth.router, prefix="/api/v1")
+# they are asked in this order: the busiest first
 app.include_router(tasks.router, prefix="/api/v1")
+app.include_router(auth.router, prefix="/api/v1")
+app.include_router(health.router)
