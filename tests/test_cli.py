@@ -61,6 +61,26 @@ def test_production_without_its_settings_is_refused_and_they_are_named(
     assert "FASTAPI_ENV=development" in said
 
 
+@pytest.mark.parametrize("command", [["run"], ["dev"], ["db", "upgrade"]])
+@pytest.mark.parametrize(
+    "url", ["postgresql://a@127.0.0.1:1/x", "postgresql://a@nowhere.invalid/x", "mysql://a@b/c"]
+)
+def test_a_database_that_cannot_be_reached_is_said_in_a_sentence(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    command: list[str],
+    url: str,
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("DATABASE_URL", url)
+    monkeypatch.setenv("SECRET_KEY", "k" * 32)
+    monkeypatch.setenv("FASTAPI_ENV", "production")
+    Path("pyproject.toml").touch()
+    assert main(command) == 2
+    assert "apiwright: " in capsys.readouterr().err
+
+
 def test_an_unknown_command_is_a_usage_error() -> None:
     with pytest.raises(SystemExit) as stopped:
         main(["frobnicate"])

@@ -119,6 +119,7 @@ def _dev(options: argparse.Namespace) -> int:
     if settings.database_url is None:
         print("Starting Postgres in .data/postgres (the first time takes longer)", file=sys.stderr)
     with url_of(settings) as url:
+        _reach(url)
         os.environ["DATABASE_URL"] = url  # for the serving process, which starts anew on a change
         print(f"Docs: http://{options.host}:{options.port}/docs", file=sys.stderr)
         uvicorn.run(
@@ -151,9 +152,11 @@ def migrated_app() -> "FastAPI":
 
 
 def _run(options: argparse.Namespace) -> int:
-    entrypoint, _ = _project()
+    entrypoint, settings = _project()
     import uvicorn
 
+    if settings.database_url is not None:
+        _reach(settings.database_url.get_secret_value())
     uvicorn.run(
         entrypoint,
         host=options.host,
@@ -170,12 +173,12 @@ def _db(options: argparse.Namespace) -> int:
     _, settings = _project()
     from alembic import command
     from alembic.util import CommandError
-    from asyncpg import PostgresError
 
     from apiwright.kit import migrations
     from apiwright.kit.database import url_of
 
     with url_of(settings) as url:
+        _reach(url)
         config = migrations.config(url)
         try:
             if options.action == "upgrade":
@@ -185,20 +188,50 @@ def _db(options: argparse.Namespace) -> int:
             else:
                 if settings.database_url is None:
                     command.upgrade(config, "head")  # the embedded one: ours to bring along
-                _format(command.revision(config, options.message, autogenerate=True))
+                written = command.revision(
+                    config,
+                    options.message,
+                    autogenerate=True,
+                    process_revision_directives=_drop_empty,
+                )
+                _finish(written)
         except CommandError as error:
             raise ApiwrightError(f"Alembic says: {error}.", "Nothing was changed.") from None
-        except (OSError, PostgresError) as error:
-            raise ApiwrightError(
-                f"The database cannot be reached: {error}.", "Is DATABASE_URL right?"
-            ) from None
     return 0
 
 
-def _format(written: Any) -> None:
-    """As the project's formatter would, if it has one."""
+def _drop_empty(context: Any, revision: Any, scripts: list[Any]) -> None:
+    scripts[:] = [script for script in scripts if not script.upgrade_ops.is_empty()]
+
+
+def _finish(written: Any) -> None:
+    """Format a migration as the project's formatter would, if it has one."""
+    if not written:
+        print("The migrations already say what the models say: nothing was written.")
+        return
     if ruff := shutil.which("ruff"):
         subprocess.run([ruff, "format", "--quiet", written.path], check=False)
+    # a running `apiwright dev` looks at files that it knows, and so sees the new one
+    Path(written.path).parents[1].joinpath("env.py").touch()
+
+
+def _reach(url: str) -> None:
+    """Raises ApiwrightError when the database cannot be reached."""
+    import asyncio
+
+    from asyncpg import PostgresError
+
+    from apiwright.kit import postgres_url
+
+    async def reach() -> None:
+        await (await postgres_url.connect(url)).close()
+
+    try:
+        asyncio.run(reach())
+    except (OSError, PostgresError) as error:
+        raise ApiwrightError(
+            f"The database cannot be reached: {error}.", "Is DATABASE_URL right, and is it running?"
+        ) from None
 
 
 def _project() -> tuple[str, "Settings"]:

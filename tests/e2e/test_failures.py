@@ -6,6 +6,7 @@ import signal
 import socket
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -73,11 +74,13 @@ def backend(tmp_path: Path) -> Iterator[Backend]:
 
 
 @pytest.fixture
-def postgres(tmp_path: Path) -> Iterator[tuple[Path, str]]:
-    folder = tmp_path / "pg" / "postgres"
-    with embedded.running(folder) as url:
-        yield folder, url
-    embedded.remove(folder)
+def postgres() -> Iterator[tuple[Path, str]]:
+    """In a short path, where it listens in the same folder each time."""
+    with tempfile.TemporaryDirectory(prefix="aw-") as short:
+        folder = Path(short, "postgres")
+        with embedded.running(folder) as url:
+            yield folder, url
+        embedded.remove(folder)
 
 
 def test_kill_9_of_the_app_loses_no_acknowledged_write(

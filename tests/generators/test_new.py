@@ -30,7 +30,7 @@ def test_every_file_carries_the_new_name(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     "name",
     ["", ".", "..", "Shop", "1shop", "my shop", "my--shop", "-shop", "shop-", "../shop", "a/b"]
-    + ["a\nb", "möbel", "x" * 41, "apiwright", "pg-shop"],
+    + ["a\nb", "möbel", "x" * 41, "apiwright", "pg-shop", "pg", "fastapi", "sqlmodel"],
 )
 def test_a_bad_name_is_refused_with_what_to_do(tmp_path: Path, name: str) -> None:
     with pytest.raises(ApiwrightError) as refused:
@@ -84,6 +84,7 @@ def test_a_folder_that_may_not_be_written_to_is_said() -> None:
 def in_a_process(first: str, folder: Path) -> "subprocess.CompletedProcess[str]":
     code = (
         "import os, sys; import apiwright.cli; from apiwright.generators import new;"
+        "from importlib.metadata import requires; requires('apiwright');"
         f"{first} os.chdir({str(folder)!r}); sys.exit(apiwright.cli.main(['new', 'shop']))"
     )
     return subprocess.run(

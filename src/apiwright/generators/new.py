@@ -6,7 +6,7 @@ import re
 import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass
-from importlib.metadata import Distribution, version
+from importlib.metadata import Distribution, requires, version
 from importlib.resources import files
 from importlib.resources.abc import Traversable
 from pathlib import Path
@@ -66,10 +66,14 @@ def _refuse_bad(name: str) -> None:
         raise ApiwrightError(
             f"The name has {len(name)} characters.", f"Use at most {_LONGEST}: roles carry it too."
         )
-    if name == "apiwright" or name.startswith(("pg-", "pg_")):
+    if f"{name}_".startswith(("pg-", "pg_")):
         raise ApiwrightError(
-            f"{name!r} is taken: it belongs to {'Postgres' if name != 'apiwright' else 'us'}.",
-            "Choose another name.",
+            f"Names that begin with {name!r} belong to Postgres.", "Choose another name."
+        )
+    required = (re.match(r"[\w-]+", requirement) for requirement in requires("apiwright") or ())
+    if name == "apiwright" or name in {match[0] for match in required if match}:
+        raise ApiwrightError(
+            f"{name!r} is the name of a package that the project needs.", "Choose another name."
         )
 
 
