@@ -30,6 +30,7 @@ STARTS_WITHIN = 60  # seconds
 
 
 def main() -> None:
+    signal.signal(signal.SIGINT, _interrupt)  # also where the shell had it ignored
     signal.signal(signal.SIGTERM, _interrupt)
     signal.signal(signal.SIGHUP, _interrupt)
     _refuse_taken_port()

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     options = _parser().parse_args(arguments)
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # also where the shell ignored it
     signal.signal(signal.SIGTERM, _stop)
     try:
         status: int = options.run(options)
