@@ -31,6 +31,7 @@ CUT = (
 _WAITS_FOR_ANOTHER = 10.0  # seconds, when all are in use
 _WAITS_FOR_POSTGRES = 3.0  # seconds; a suspended server wakes in less than one
 _CLOSES_WITHIN = 2.0  # seconds
+_GOES_ON = 0.01  # seconds, in one transaction; then its clock and its user are asked anew
 _STAYS_OPEN = 0.005  # seconds, for a transaction that only read
 
 
@@ -42,6 +43,7 @@ class Pool:
         self._free = asyncio.Semaphore(size)
         self._idle: list[Connection] = []
         self._reading: dict[Connection, object] = {}  # idle in a transaction, and whose it was
+        self._begun: dict[Connection, float] = {}  # in use, and since when in its transaction
         self._sweep: asyncio.Task[None] | None = None
         self._closing: set[asyncio.Task[None]] = set()
 
@@ -51,9 +53,11 @@ class Pool:
         and one of CUT when the connection was lost."""
         connection = await self._take(holder)
         reader = self._reading.pop(connection, None)
-        if reader is holder:
+        now = time.monotonic()
+        if reader is holder and now < self._begun.get(connection, 0.0) + _GOES_ON:
             return connection
         try:
+            self._begun[connection] = now
             said = await connection.execute(f"COMMIT; {begin}" if reader else begin)
             if said == "SELECT 1":
                 return connection
@@ -90,7 +94,8 @@ class Pool:
             await self._free.acquire()
         try:
             for connection in self._idle:
-                if self._reading.get(connection) is holder is not None:
+                mine = self._reading.get(connection) is holder is not None
+                if mine and not connection.is_closed():
                     self._idle.remove(connection)
                     return connection
             while self._idle:
@@ -131,6 +136,7 @@ class Pool:
 
     def drop(self, connection: Connection) -> None:
         """Back in an unknown state: closed, and what it was doing is cancelled."""
+        self._begun.pop(connection, None)
         self._free.release()
         if not connection.is_closed():
             self._close_later(_close(connection))

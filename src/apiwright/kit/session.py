@@ -175,7 +175,15 @@ class Session:
         what was written before it stays. What is kept is committed with the request."""
         self._check_usable()
         if self._connection is None:
-            self._connection = await self._begin()
+            self._busy = True
+            try:
+                begun = await self._begin()
+            finally:
+                self._busy = False
+            if self._ended:  # meanwhile, by another task
+                self._pool.drop(begun)
+                raise RuntimeError("The session ended before its transaction began.")
+            self._connection = begun
         connection, name = self._connection, f"s{self._savepoints}"
         await self._command(f"SAVEPOINT {name}")
         self._savepoints += 1
