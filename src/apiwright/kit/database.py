@@ -226,6 +226,12 @@ class _EndOfRequest:
 async def _end(opened: list[Session], *, keep: bool) -> None:
     """End the sessions, the last opened first; once one cannot be kept, none is."""
     failed: Exception | None = None
+    if keep:
+        try:
+            for session in opened:
+                session.refuse_to_forget()
+        except Exception as error:
+            failed = error
     while opened:
         try:
             await opened.pop().end(keep=keep and failed is None)

@@ -12,6 +12,7 @@ import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
 from contextlib import asynccontextmanager, suppress
 from typing import Any
+from weakref import WeakSet
 
 import asyncpg
 from asyncpg import Connection
@@ -44,6 +45,7 @@ class Pool:
         self._idle: list[Connection] = []
         self._reading: dict[Connection, object] = {}  # idle in a transaction, and whose it was
         self._begun: dict[Connection, float] = {}  # in use, and since when in its transaction
+        self._gone: WeakSet[Connection] = WeakSet()
         self._sweep: asyncio.Task[None] | None = None
         self._closing: set[asyncio.Task[None]] = set()
 
@@ -124,6 +126,8 @@ class Pool:
 
     def give(self, connection: Connection) -> None:
         """Back after a clean end: no transaction open."""
+        if connection in self._gone:
+            return
         self._idle.append(connection)
         self._free.release()
 
@@ -136,6 +140,9 @@ class Pool:
 
     def drop(self, connection: Connection) -> None:
         """Back in an unknown state: closed, and what it was doing is cancelled."""
+        if connection in self._gone:  # by another task that used it at the same time
+            return
+        self._gone.add(connection)
         self._begun.pop(connection, None)
         self._free.release()
         if not connection.is_closed():

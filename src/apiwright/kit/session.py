@@ -216,7 +216,7 @@ class Session:
         connection, self._connection, self._ended = self._connection, None, True
         try:
             if keep:
-                self._refuse_to_forget()
+                self.refuse_to_forget()
             if connection is not None:
                 # a transaction that Postgres gave up answers ROLLBACK, without an error
                 said = await connection.execute("COMMIT" if keep else "ROLLBACK")
@@ -425,7 +425,8 @@ class Session:
         else:  # cancelled in the middle of a query
             self._pool.drop(connection)
 
-    def _refuse_to_forget(self) -> None:
+    def refuse_to_forget(self) -> None:
+        """Raises RuntimeError when what was done in it cannot be kept."""
         if self._failed:
             raise RuntimeError("a statement failed, so nothing of this request is kept")
         for seen in self._seen:
