@@ -12,7 +12,7 @@ import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
 from contextlib import asynccontextmanager, suppress
 from typing import Any
-from weakref import WeakSet
+from weakref import WeakKeyDictionary, WeakSet
 
 import asyncpg
 from asyncpg import Connection
@@ -44,7 +44,7 @@ class Pool:
         self._free = asyncio.Semaphore(size)
         self._idle: list[Connection] = []
         self._reading: dict[Connection, object] = {}  # idle in a transaction, and whose it was
-        self._begun: dict[Connection, float] = {}  # in use, and since when in its transaction
+        self._begun: WeakKeyDictionary[Connection, float] = WeakKeyDictionary()
         self._gone: WeakSet[Connection] = WeakSet()
         self._sweep: asyncio.Task[None] | None = None
         self._closing: set[asyncio.Task[None]] = set()
@@ -143,7 +143,6 @@ class Pool:
         if connection in self._gone:  # by another task that used it at the same time
             return
         self._gone.add(connection)
-        self._begun.pop(connection, None)
         self._free.release()
         if not connection.is_closed():
             self._close_later(_close(connection))

@@ -22,6 +22,7 @@ from uuid import UUID
 import asyncpg
 from asyncpg import Connection
 from sqlalchemy import (
+    BindParameter,
     ClauseElement,
     Delete,
     Insert,
@@ -560,10 +561,20 @@ def _is_given_none(column: Any, is_set: bool) -> bool:
 def _write(model: type[SQLModel], values: dict[str, Any], key: Sequence[Any]) -> Insert | Update:
     if not key:
         return insert(model).values(values)
-    statement = update(model).values(values)
+    changed: Update = _with_key(update(model).values(values), model, key)
+    return changed
+
+
+def _with_key(statement: Any, model: type[SQLModel], key: Sequence[Any]) -> Any:
+    """The statement, for the row with this primary key alone."""
     for column, value in zip(_mapper(model).primary_key, key, strict=True):
         statement = statement.where(column == value)
     return statement
+
+
+def _key_parameters(model: type[SQLModel]) -> list[BindParameter[Any]]:
+    columns = _mapper(model).primary_key
+    return [bindparam(f"_key_{number}", type_=column.type) for number, column in enumerate(columns)]
 
 
 # the combinations of columns that clients may send are many: bounded
@@ -571,25 +582,18 @@ def _write(model: type[SQLModel], values: dict[str, Any], key: Sequence[Any]) ->
 
 @lru_cache(maxsize=1000)
 def _get(model: type[SQLModel], scoped: bool) -> Shape:
-    statement, keys = select(model), []
-    for number, column in enumerate(_mapper(model).primary_key):
-        keys.append(f"key_{number}")
-        statement = statement.where(column == bindparam(keys[-1], type_=column.type))
-    return Shape(statement, keys, scoped=scoped)
+    keys = _key_parameters(model)
+    return Shape(_with_key(select(model), model, keys), [key.key for key in keys], scoped=scoped)
 
 
 @lru_cache(maxsize=1000)
 def _written(model: type[SQLModel], given: tuple[str, ...], stored: bool, scoped: bool) -> Shape:
-    columns = _mapper(model).primary_key if stored else ()
-    keys = [bindparam(f"_key_{number}", type_=column.type) for number, column in enumerate(columns)]
+    keys = _key_parameters(model) if stored else []
     statement = _write(model, {name: bindparam(name) for name in given}, keys).returning(model)
     return Shape(statement, [*(key.key for key in keys), *given], scoped=scoped)
 
 
 @lru_cache(maxsize=1000)
 def _deleted(model: type[SQLModel], scoped: bool) -> Shape:
-    statement, keys = delete(model), []
-    for number, column in enumerate(_mapper(model).primary_key):
-        keys.append(f"_key_{number}")
-        statement = statement.where(column == bindparam(keys[-1], type_=column.type))
-    return Shape(statement, keys, scoped=scoped)
+    keys = _key_parameters(model)
+    return Shape(_with_key(delete(model), model, keys), [key.key for key in keys], scoped=scoped)
