@@ -13,7 +13,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 from types import FrameType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from apiwright.errors import ApiwrightError
 
@@ -189,31 +189,21 @@ def _db(options: argparse.Namespace) -> int:
             else:
                 if settings.database_url is None:
                     command.upgrade(config, "head")  # the embedded one: ours to bring along
-                written = command.revision(
-                    config,
-                    options.message,
-                    autogenerate=True,
-                    process_revision_directives=_drop_empty,
-                )
-                _finish(written)
+                _finish(migrations.revise(config, options.message))
         except CommandError as error:
             raise ApiwrightError(f"Alembic says: {error}.", "Nothing was changed.") from None
     return 0
 
 
-def _drop_empty(context: Any, revision: Any, scripts: list[Any]) -> None:
-    scripts[:] = [script for script in scripts if not script.upgrade_ops.is_empty()]
-
-
-def _finish(written: Any) -> None:
+def _finish(written: Path | None) -> None:
     """Format a migration as the project's formatter would, if it has one."""
-    if not written:
+    if written is None:
         print("The migrations already say what the models say: nothing was written.")
         return
     if ruff := shutil.which("ruff"):
-        subprocess.run([ruff, "format", "--quiet", written.path], check=False)
+        subprocess.run([ruff, "format", "--quiet", str(written)], check=False)
     # a running `apiwright dev` looks at files that it knows, and so sees the new one
-    Path(written.path).parents[1].joinpath("env.py").touch()
+    written.parents[1].joinpath("env.py").touch()
 
 
 def _reach(url: str) -> None:

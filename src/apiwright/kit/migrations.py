@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Literal, cast
 
-from alembic import context
+from alembic import command, context
 from alembic.autogenerate.api import AutogenContext
 from alembic.config import Config
 from alembic.operations.ops import (
@@ -33,6 +33,7 @@ from apiwright.kit.statement import DIALECT
 from apiwright.kit.tables import one_of, stored
 
 _URL = "apiwright.url"
+_UNLESS_EMPTY = "apiwright.unless_empty"
 
 
 def config(url: str, folder: Path = Path()) -> Config:
@@ -44,6 +45,13 @@ def config(url: str, folder: Path = Path()) -> Config:
             "Run this in the project's folder, next to its pyproject.toml.",
         )
     return Config(file, attributes={_URL: url})
+
+
+def revise(config: Config, message: str) -> Path | None:
+    """Write a migration from the database to what the models say. None when that is nothing."""
+    config.attributes[_UNLESS_EMPTY] = True
+    written = command.revision(config, message, autogenerate=True)
+    return Path(cast(Any, written).path) if written else None
 
 
 def run(settings: Settings) -> None:
@@ -73,6 +81,8 @@ def _in_one_transaction(connection: Connection, settings: Settings) -> None:
             assert script.upgrade_ops is not None
             assert script.downgrade_ops is not None
             _complete(script.upgrade_ops, script.downgrade_ops, tables, connection, settings)
+        if context.config.attributes.get(_UNLESS_EMPTY):
+            scripts[:] = [one for one in scripts if not cast(Any, one.upgrade_ops).is_empty()]
 
     context.configure(
         connection=connection,
