@@ -91,7 +91,8 @@ def test_the_reference_of_the_command_line_is_not_stale() -> None:
 
 
 def test_every_command_is_in_the_reference() -> None:
-    assert {"new", "dev", "run", "db upgrade", "db downgrade", "db revision"} <= set(
+    commands = {"new", "inspect", "undo", "status", "dev", "run"}
+    assert commands | {"db upgrade", "db downgrade", "db revision"} <= set(
         re.findall(r"^## apiwright (.*)$", REFERENCE.read_text(), re.MULTILINE)
     )
 
@@ -178,9 +179,10 @@ def reference() -> str:
     return (
         "# The command line\n\n"
         "Written by `scripts/docs`; `apiwright COMMAND --help` says the same.\n\n"
-        "All but `new` work on the project in the current folder. They exit with 0; with 2 when\n"
-        "something is wrong that they can name: what happened, and what to do, is on standard\n"
-        "error; with 130 after Ctrl-C.\n" + "".join(sections(top))
+        "All but `new` and `inspect` work on the project in the current folder. They exit with 0;\n"
+        "with 2 when something is wrong that they can name, with 3 when they will not do it as\n"
+        "things stand: what happened, and what to do, is on standard error; with 1 when there is\n"
+        "something to do and `--plan` was said; with 130 after Ctrl-C.\n" + "".join(sections(top))
     )
 
 

@@ -23,6 +23,11 @@ if TYPE_CHECKING:
     from apiwright.kit.settings import Settings
 
 
+_PROXIES = os.environ.get("FORWARDED_ALLOW_IPS", "")
+"""Whose X-Forwarded-For is believed: nobody's, until it is said. uvicorn would believe whatever
+comes from this machine."""
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
     options = _parser().parse_args(arguments)
     signal.signal(signal.SIGINT, signal.default_int_handler)  # also where the shell ignored it
@@ -31,7 +36,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         status: int = options.run(options)
     except ApiwrightError as error:
         print(f"apiwright: {error.happened}\n{error.todo}", file=sys.stderr)
-        return 2
+        return error.status
     except KeyboardInterrupt:
         return 130
     return status
@@ -49,7 +54,39 @@ def _parser() -> argparse.ArgumentParser:
 
     new = commands.add_parser("new", help="write a new backend")
     new.add_argument("name", metavar="NAME", help="of the project and its folder: shop, my-shop")
+    new.add_argument("--bare", action="store_true", help="with accounts only")
     new.set_defaults(run=_new)
+
+    inspect = commands.add_parser(
+        "inspect",
+        help="say what a FastAPI project is made of",
+        description="Any FastAPI project. Reads its files, then imports the app in the project's"
+        " own Python, on a copy, without network. Changes nothing.",
+    )
+    inspect.add_argument("path", nargs="?", default=".", metavar="PATH", help="(default: .)")
+    inspect.add_argument("--json", action="store_true", help="the same facts for programs")
+    inspect.add_argument("--app", metavar="MODULE:NAME", help="which one, where there are several")
+    inspect.add_argument("--python", metavar="PYTHON", help="(default: its virtual environment's)")
+    inspect.add_argument("--static", action="store_true", help="read only, import nothing")
+    inspect.set_defaults(run=_inspect)
+
+    undo = commands.add_parser(
+        "undo",
+        help="take back what a command wrote into this project",
+        description="Only what Apiwright put there goes. What you have changed since stays, and is"
+        " said.",
+    )
+    undo.add_argument("change_set", nargs="?", default="", metavar="ID", help="(default: the last)")
+    undo.add_argument("--plan", action="store_true", help="say what would go, and change nothing")
+    undo.add_argument("--json", action="store_true", help="the same for programs")
+    undo.add_argument("--yes", action="store_true", help="do not ask")
+    undo.set_defaults(run=_undo)
+
+    status = commands.add_parser(
+        "status", help="say what was written into this project, and what of it has changed since"
+    )
+    status.add_argument("--json", action="store_true", help="the same for programs")
+    status.set_defaults(run=_status)
 
     dev = commands.add_parser(
         "dev",
@@ -97,7 +134,7 @@ def _address(parser: argparse.ArgumentParser, host: str) -> None:
 def _new(options: argparse.Namespace) -> int:
     from apiwright.generators import new
 
-    made = new.write(options.name, Path.cwd())
+    made = new.write(options.name, Path.cwd(), bare=options.bare)
     print(f"{made.folder.name}/")
     for file in made.files:
         print(f"  {file}")
@@ -110,15 +147,78 @@ def _new(options: argparse.Namespace) -> int:
     return 0
 
 
+def _inspect(options: argparse.Namespace) -> int:
+    import json
+
+    from apiwright.project import report, running
+    from apiwright.project.load import load
+
+    project = load(Path(options.path), options.app)
+    if not options.static:
+        project = running.run(project, Path(options.python) if options.python else None)
+    if options.json:
+        print(json.dumps(report.as_json(project), indent=2))
+    else:
+        print(report.as_text(project), end="")
+    return 0
+
+
+def _undo(options: argparse.Namespace) -> int:
+    import json
+
+    from apiwright.edit import preview
+    from apiwright.edit.undo import undo, undoing
+
+    proposed = undoing(Path.cwd(), options.change_set)
+    if options.json:
+        print(json.dumps(preview.undoing_as_json(proposed), indent=2))
+    else:
+        print(preview.of_undoing(proposed), end="")
+    if proposed is None:
+        return 0
+    if options.plan:
+        return 1
+    if not options.yes and not _agreed("Take this back?"):
+        return 3
+    undo(proposed, Path.cwd())
+    return 3 if proposed.kept else 0
+
+
+def _status(options: argparse.Namespace) -> int:
+    import json
+
+    from apiwright.edit import preview
+    from apiwright.edit.status import status
+
+    applied = status(Path.cwd())
+    if options.json:
+        print(json.dumps(preview.status_as_json(applied), indent=2))
+    else:
+        print(preview.of_status(applied), end="")
+    return 0
+
+
+def _agreed(question: str) -> bool:
+    """Raises ApiwrightError where there is nobody to ask."""
+    if not sys.stdin.isatty():
+        raise ApiwrightError(
+            "There is no terminal to ask in, and nothing was changed.",
+            "Say --yes to do it, or --plan to only see it.",
+        )
+    return input(f"{question} [y/N] ").strip().lower() in ("y", "yes")
+
+
 def _dev(options: argparse.Namespace) -> int:
     os.environ.setdefault("FASTAPI_ENV", "development")
     _, settings = _project()
     import uvicorn
 
+    from apiwright.kit import logs
     from apiwright.kit.database import url_of
 
     if settings.database_url is None:
         print("Starting Postgres in .data/postgres (the first time takes longer)", file=sys.stderr)
+    logs.configure(settings)
     with url_of(settings) as url:
         _reach(url)
         os.environ["DATABASE_URL"] = url  # for the serving process, which starts anew on a change
@@ -130,6 +230,9 @@ def _dev(options: argparse.Namespace) -> int:
             port=options.port,
             reload=True,
             reload_dirs=["."],
+            log_config=None,  # ours
+            access_log=False,
+            forwarded_allow_ips=_PROXIES,
         )
     return 0
 
@@ -153,9 +256,14 @@ def migrated_app() -> "FastAPI":
 
 
 def _run(options: argparse.Namespace) -> int:
+    if options.access_log:
+        os.environ["ACCESS_LOG"] = "true"  # for the settings of each worker
     entrypoint, settings = _project()
     import uvicorn
 
+    from apiwright.kit import logs
+
+    logs.configure(settings)
     if settings.database_url is not None:
         _reach(settings.database_url.get_secret_value())
     uvicorn.run(
@@ -163,7 +271,9 @@ def _run(options: argparse.Namespace) -> int:
         host=options.host,
         port=options.port,
         workers=options.workers,
-        access_log=options.access_log,
+        log_config=None,  # ours
+        access_log=False,
+        forwarded_allow_ips=_PROXIES,
     )
     return 0
 

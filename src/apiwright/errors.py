@@ -2,9 +2,18 @@
 
 
 class ApiwrightError(Exception):
-    """What happened, and what to do now. The command line prints both and exits with 2."""
+    """What happened, and what to do now. The command line prints both."""
+
+    status = 2  # what the command line exits with
 
     def __init__(self, happened: str, todo: str) -> None:
         super().__init__(f"{happened} {todo}")
         self.happened = happened
         self.todo = todo
+
+
+class Refused(ApiwrightError):
+    """What was asked for is clear, and is not done as things stand: a file has changed since, is
+    in conflict, may not be written to."""
+
+    status = 3

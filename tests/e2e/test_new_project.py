@@ -6,14 +6,25 @@ from pathlib import Path
 
 import pytest
 
+from apiwright.generators import new
 from tests.e2e.conftest import environment
 
+COMMANDS = ["pytest -q -W error", "ruff check", "ruff format --check --diff", "mypy --strict ."]
 
-@pytest.mark.parametrize(
-    "command",
-    ["pytest -q -W error", "ruff check", "ruff format --check --diff", "mypy --strict ."],
-)
+
+@pytest.mark.parametrize("command", COMMANDS)
 def test_it_passes_its_own_tests_and_checks(project: Path, command: str) -> None:
+    passes(project, command)
+
+
+def test_so_does_a_bare_one(tmp_path: Path) -> None:
+    project = new.write("bare-shop", tmp_path, bare=True).folder
+    assert not [file for file in project.rglob("*") if "task" in file.name]
+    for command in COMMANDS:
+        passes(project, command)
+
+
+def passes(project: Path, command: str) -> None:
     done = subprocess.run(
         [sys.executable, "-m", *command.split()],
         cwd=project,

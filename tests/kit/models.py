@@ -1,14 +1,24 @@
 """The tables of the kit's tests. All test modules share them: SQLModel has one registry."""
 
+from datetime import date, datetime, time
+from decimal import Decimal
+from enum import Enum
 from uuid import UUID
 
+from pydantic import NaiveDatetime
+from sqlalchemy import Column, Computed, Index, String, func
 from sqlmodel import Field, Relationship
 
+from apiwright.kit.idempotency import KeptAnswer
 from apiwright.kit.tables import Account, Internal, Owned, OwnedLink, Public, Timestamps
 
 
 class User(Account, Timestamps, table=True):
     email: str = Field(max_length=254, unique=True)
+
+
+class IdempotencyKey(KeptAnswer, table=True):
+    pass
 
 
 class TaskTag(OwnedLink, table=True):
@@ -29,6 +39,42 @@ class Task(Owned, Timestamps, table=True):
     project: Project | None = Relationship(back_populates="tasks")
     tags: list["Tag"] = Relationship(
         link_model=TaskTag, sa_relationship_kwargs={"order_by": "Tag.label"}
+    )
+
+
+class Urgency(Enum):
+    HIGH = "high"
+    LOW = "low"
+    NONE = "none"
+
+
+class Parcel(Owned, table=True):
+    """A column of every kind that pages are sorted by."""
+
+    __table_args__ = (
+        Index(None, "name", "id"),
+        Index(None, "urgency", "id"),
+        Index(None, "size", "id"),
+        Index(None, "weight", "id"),
+        Index(None, "is_sent", "name", "id"),
+    )
+
+    name: str = Field(max_length=200)
+    code: str | None = Field(default=None, sa_type=String(20, collation="C"))
+    urgency: Urgency = Urgency.NONE
+    is_sent: bool = False
+    size: int | None = None
+    weight: Decimal = Field(default=0, max_digits=10, decimal_places=2)
+    price: Decimal | None = Field(default=None, max_digits=30, decimal_places=10)
+    height: float = 0.0
+    made_at: datetime = Field(default=None, sa_column_kwargs={"server_default": func.now()})
+    opened_at: NaiveDatetime | None = None
+    due_on: date | None = None
+    alarm: time | None = None
+    group_id: UUID | None = None
+    note: str | None = None
+    folded: str = Field(
+        default=None, sa_column=Column(String(200), Computed("lower(name)"), nullable=False)
     )
 
 

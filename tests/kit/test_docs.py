@@ -7,6 +7,7 @@ import pytest
 from fastapi import FastAPI
 from fastapi.testclient import TestClient
 from httpx2 import Response
+from pydantic import SecretStr
 
 from apiwright.kit import docs, problems
 
@@ -173,3 +174,55 @@ def test_the_files_are_there_without_the_internet() -> None:
     bundle = client_of(plain()).get("/docs/swagger-ui-bundle.js")
     assert len(bundle.content) > 500_000
     assert "ETag" in bundle.headers  # the browser need not load it again
+
+
+# behind a password
+
+PASSWORD = "a-password-for-docs"
+GUARDED = ["/docs", "/docs/", "/docs/page.js", "/docs/swagger-ui.css", "/openapi.json"]
+
+
+def guarded(root_path: str = "") -> TestClient:
+    app = FastAPI(docs_url=None, redoc_url=None)
+
+    @app.get("/documents")
+    async def documents() -> None: ...
+
+    problems.install(app)
+    docs.install(app, SecretStr(PASSWORD))
+    return TestClient(app, root_path=root_path)
+
+
+@pytest.mark.parametrize("root_path", ["", "/shop"])
+@pytest.mark.parametrize("path", GUARDED)
+def test_who_does_not_know_the_password_sees_nothing(path: str, root_path: str) -> None:
+    client = guarded(root_path)
+    for credentials in (
+        None,
+        ("", ""),
+        ("docs", "wrong"),
+        (PASSWORD, ""),
+        ("docs", PASSWORD + "x"),
+    ):
+        answer = client.get(root_path + path, auth=credentials, follow_redirects=False)
+        assert answer.status_code == 401
+        assert answer.headers["WWW-Authenticate"].startswith('Basic realm="docs"')
+        assert answer.json()["detail"] == "The docs are behind a password."
+
+
+@pytest.mark.parametrize(
+    "sent", ["", "Basic", "Basic é", "Basic =", "Basic AAAA", f"Bearer {PASSWORD}", PASSWORD]
+)
+def test_what_is_no_password_is_no_password(sent: str) -> None:
+    headers = [(b"Authorization", sent.encode())]
+    assert guarded().get("/docs", headers=headers).status_code == 401
+
+
+@pytest.mark.parametrize("path", ["/docs", "/docs/page.js", "/openapi.json"])
+def test_who_knows_the_password_sees_everything(path: str) -> None:
+    assert guarded().get(path, auth=("anybody", PASSWORD)).status_code == 200
+
+
+def test_only_the_docs_are_behind_the_password() -> None:
+    assert guarded().get("/documents").status_code == 200
+    assert guarded().get("/nowhere").status_code == 404

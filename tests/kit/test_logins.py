@@ -154,7 +154,7 @@ async def test_a_token_that_is_not_ours_any_more_or_ever_is_nobodys(
 async def test_an_unsigned_token_is_nobodys(client: httpx2.AsyncClient, users: TwoUsers) -> None:
     claims = {"sub": str(users.ada), "iss": "kit_tests", "aud": "kit_tests", "jti": "1"}
     now = int(time.time())
-    token = jwt.encode(claims | {"iat": now, "exp": now + 900}, None, algorithm="none")
+    token = jwt.encode(claims | {"iat": now, "exp": now + 900}, "", algorithm="none")
     refused(await client.get("/tasks", headers={"Authorization": f"Bearer {token}"}))
 
 

@@ -1,14 +1,16 @@
 import base64
 from contextlib import suppress
-from typing import Any
+from typing import Annotated, Any, Literal
 from uuid import UUID
 
 import pytest
-from fastapi import FastAPI
+from fastapi import FastAPI, Query
 from fastapi.testclient import TestClient
 from hypothesis import given
 from hypothesis import strategies as st
-from sqlmodel import col, select
+from pydantic import StringConstraints, ValidationError
+from sqlalchemy.orm import selectinload
+from sqlmodel import col, insert, select
 
 from apiwright.kit import problems
 from apiwright.kit.database import Database
@@ -24,10 +26,21 @@ problems.install(app)
 
 
 @app.get("/rows")
-async def list_rows(page: PageParams, done: bool | None = None) -> Page[int]:
+async def list_rows(page: PageParams) -> Page[int]:
     if page.cursor is not None:
         decode_cursor(page.cursor, UUID)
-    return Page(items=list(range(page.limit)), next_cursor=encode_cursor(SOME) if done else None)
+    return Page(items=list(range(page.limit)))
+
+
+class RowsQuery(PageQuery):
+    done: bool | None = None
+    search: Annotated[str | None, StringConstraints(max_length=5)] = None
+    sort: Literal["title", "-title"] = "-title"
+
+
+@app.get("/filtered")
+async def list_filtered(query: Annotated[RowsQuery, Query()]) -> Page[str]:
+    return Page(items=[f"{query.done} {query.search} {query.sort}"])
 
 
 client = TestClient(app)
@@ -109,23 +122,62 @@ def test_no_other_number_of_rows(limit: str) -> None:
     assert [error["field"] for error in answer.json()["errors"]] == ["query.limit"]
 
 
-def test_a_route_may_have_filters_beside_the_page() -> None:
-    answer = client.get("/rows", params={"limit": 2, "done": True}).json()
-    assert answer == {"items": [0, 1], "next_cursor": encode_cursor(SOME)}
+def test_the_last_page_says_so_and_nothing_of_a_total_that_nobody_asked_for() -> None:
+    assert client.get("/rows", params={"limit": 1}).json() == {"items": [0], "next_cursor": None}
 
 
-def test_the_last_page_says_so() -> None:
-    assert client.get("/rows").json()["next_cursor"] is None
+def test_filters_and_the_order_stand_in_a_model_of_the_list() -> None:
+    asked: dict[str, Any] = {
+        "done": True,
+        "search": "a",
+        "sort": "title",
+        "limit": 3,
+        "count": False,
+    }
+    assert client.get("/filtered", params=asked).json()["items"] == ["True a title"]
+    assert client.get("/filtered").json()["items"] == ["None None -title"]
 
 
-def test_the_document_names_both_parameters_and_the_rows_type() -> None:
+@pytest.mark.parametrize(
+    ("asked", "field"),
+    [
+        ({"doen": True}, "*"),
+        ({"done": "maybe"}, "done"),
+        ({"done": ""}, "done"),
+        ({"search": "longer"}, "search"),
+        ({"sort": "owner_id"}, "sort"),
+        ({"sort": "-title, id"}, "sort"),
+        ({"count": "all"}, "count"),
+        ({"cursor": "A" * 6001}, "cursor"),
+    ],
+)
+def test_what_the_model_does_not_say_is_a_problem(asked: dict[str, Any], field: str) -> None:
+    answer = client.get("/filtered", params=asked)
+    assert answer.status_code == 422
+    assert [error["field"] for error in answer.json()["errors"]] == [f"query.{field}"]
+
+
+def test_a_list_without_filters_ignores_none_either() -> None:
+    assert client.get("/rows", params={"done": True}).status_code == 422
+    with pytest.raises(ValidationError):
+        PageQuery(limt=3)  # type: ignore[call-arg]  # the mistake
+
+
+def test_the_document_names_the_parameters_and_the_rows_type() -> None:
     document = client.get("/openapi.json").json()
-    parameters = {p["name"]: p for p in document["paths"]["/rows"]["get"]["parameters"]}
-    assert parameters.keys() == {"limit", "cursor", "done"}
-    assert parameters["limit"]["schema"]["maximum"] == 100
+
+    def parameters(path: str) -> dict[str, Any]:
+        named = document["paths"][path]["get"]["parameters"]
+        return {p["name"]: {**p["schema"], "required": p["required"]} for p in named}
+
+    assert parameters("/rows").keys() == {"limit", "cursor", "count"}
+    assert parameters("/rows")["limit"]["maximum"] == 100
+    assert parameters("/filtered").keys() == {"limit", "cursor", "count", "done", "search", "sort"}
+    assert parameters("/filtered")["sort"]["enum"] == ["title", "-title"]
+    assert not any(parameter["required"] for parameter in parameters("/filtered").values())
     page = document["components"]["schemas"]["Page_int_"]["properties"]
     assert page["items"]["items"] == {"type": "integer"}
-    assert page.keys() == {"items", "next_cursor"}
+    assert page.keys() == {"items", "next_cursor", "total", "total_is_capped"}
 
 
 @pytest.mark.anyio
@@ -179,3 +231,37 @@ async def test_somebody_elses_cursor_shows_ones_own_rows(
     async with database.session(users.bob) as session:
         page = await session.page(select(Task), PageQuery(cursor=encode_cursor(adas[1].id)))
     assert page.items == [bobs]
+
+
+@pytest.mark.anyio
+async def test_a_total_when_asked_for_is_of_the_whole_list(
+    database: Database, users: TwoUsers
+) -> None:
+    async with database.session(users.bob) as session:
+        await session.add(Task(title="Bob's"))
+    query: Any = (
+        select(Task).where(col(Task.done).is_(False)).options(selectinload(Task.tags))  # type: ignore[arg-type]  # SQLModel's relationships are not typed
+    )
+    async with database.session(users.ada) as session:
+        for n in range(6):
+            await session.add(Task(title=f"{n}", done=n == 0))
+        first = await session.page(query, PageQuery(limit=2, count=True))
+        second = await session.page(query, PageQuery(limit=2, count=True, cursor=first.next_cursor))
+        assert (await session.page(query, PageQuery(limit=2))).total is None
+    for page in (first, second):
+        assert (len(page.items), page.total, page.total_is_capped) == (2, 5, False)
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize(("rows", "is_capped"), [(10_000, False), (10_001, True)])
+async def test_counting_stops(
+    database: Database, users: TwoUsers, rows: int, is_capped: bool
+) -> None:
+    async with database.session(users.ada) as session:
+        await session.exec(insert(Task).values([{"title": "one of many"}] * rows))
+        page = await session.page(select(Task), PageQuery(limit=1, count=True))
+    assert (page.total, page.total_is_capped) == (10_000, is_capped)
+    assert page.model_dump(exclude={"items", "next_cursor"}) == {
+        "total": 10_000,
+        "total_is_capped": is_capped,
+    }

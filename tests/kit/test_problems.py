@@ -1,16 +1,32 @@
+import asyncio
 import json
+import logging
 import re
 import time
+from collections.abc import AsyncIterator
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from typing import Annotated, Any, ClassVar, Literal
 from uuid import UUID
 
 import pytest
-from fastapi import Depends, FastAPI, Form, Header, HTTPException, Request, UploadFile
+from fastapi import (
+    APIRouter,
+    Depends,
+    FastAPI,
+    Form,
+    Header,
+    HTTPException,
+    Query,
+    Request,
+    UploadFile,
+)
+from fastapi.responses import StreamingResponse
 from fastapi.security import OAuth2PasswordBearer
 from fastapi.testclient import TestClient
-from pydantic import AnyUrl, BaseModel, EmailStr, Field, SecretStr, field_validator
+from httpx2 import ASGITransport, AsyncClient
+from pydantic import AnyUrl, BaseModel, ConfigDict, EmailStr, Field, SecretStr, field_validator
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from apiwright.kit import problems
 from apiwright.kit.problems import (
@@ -23,7 +39,11 @@ from apiwright.kit.problems import (
     ProblemDetails,
     Unauthorized,
     Unavailable,
+    may_answer,
 )
+from tests.documented import DocumentedClient, check
+
+pytestmark = pytest.mark.anyio
 
 SENT = "hunter22"  # what must not come back
 
@@ -67,6 +87,14 @@ class Secret(BaseModel):
     kept: int
 
 
+class Strict(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+
+    pets: list[Cat | Dog] = []
+    inner: "Strict | None" = None
+    renamed: int = Field(0, alias="re-named")
+
+
 app = FastAPI(docs_url=None, redoc_url=None)
 problems.install(app)
 
@@ -83,8 +111,12 @@ async def many(data: list[Secret]) -> None: ...
 async def counts(data: dict[str, int]) -> None: ...
 
 
-@app.post("/small", max_body_size=50)
-async def small(data: list[str]) -> None: ...
+@app.post("/strict")
+async def strict(data: Strict) -> None: ...
+
+
+@app.get("/strict")
+async def strict_query(data: Annotated[Strict, Query()]) -> None: ...
 
 
 @app.post("/form")
@@ -95,13 +127,23 @@ async def form(number: Annotated[int, Form()], file: UploadFile | None = None) -
 async def places(place_id: int, limit: int = 1, x_depth: Annotated[int, Header()] = 1) -> None: ...
 
 
+class Sent(BaseModel):
+    x_depth: int = 1
+
+
+@app.get("/headers")
+async def headers(data: Annotated[Sent, Header()]) -> None: ...
+
+
 @app.get("/raise/{status}")
+@may_answer(410, 499, 520, 599)
 async def raise_http(status: int, request: Request) -> None:
     detail: Any = request.query_params.get("detail")
     raise HTTPException(status, detail, headers={"X-Kept": "yes"})
 
 
 @app.get("/raise-dict")
+@may_answer(400)
 async def raise_dict() -> None:
     raise HTTPException(400, {"code": "out_of_stock"})
 
@@ -121,7 +163,21 @@ async def wrong_response() -> dict[str, str]:
     return {"kept": SENT}
 
 
-client = TestClient(app, raise_server_exceptions=False)
+@app.get("/half")
+async def half() -> StreamingResponse:
+    async def content() -> AsyncIterator[str]:
+        yield "half"
+        raise RuntimeError(SENT)
+
+    return StreamingResponse(content())
+
+
+@app.post("/upload")
+async def upload(request: Request) -> int:
+    return sum([len(chunk) async for chunk in request.stream()])
+
+
+client = DocumentedClient(app, raise_server_exceptions=False)
 
 
 def problem_of(answer: Any, status: int) -> dict[str, Any]:
@@ -202,9 +258,113 @@ def test_what_nobody_handled_tells_nothing(path: str) -> None:
     assert body["detail"] == "Something went wrong here. It has been logged."
 
 
-def test_what_nobody_handled_still_reaches_the_server_and_its_log() -> None:
+def test_a_test_sees_what_nobody_handled() -> None:
     with pytest.raises(RuntimeError, match="does not exist"):
         TestClient(app).get("/unhandled")
+
+
+async def call(app: ASGIApp, path: str, *received: Message, **scope: Any) -> list[Message]:
+    """What the app sends, when a server calls it."""
+    sent: list[Message] = []
+    messages = iter(received)
+
+    async def receive() -> Message:
+        for message in messages:
+            return message
+        return await asyncio.Future()  # the client waits
+
+    async def send(message: Message) -> None:
+        sent.append(message)
+
+    given = {"type": "http", "method": "GET", "path": path, "query_string": b"", "headers": []}
+    await app({**given, **scope}, receive, send)
+    return sent
+
+
+async def test_what_nobody_handled_is_logged_once_and_not_left_to_the_server(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    sent = await call(app, "/unhandled")
+    assert sent[0]["status"] == 500
+    assert [(each.name, each.getMessage()) for each in caplog.records] == [
+        ("apiwright.problems", "GET unhandled failed")
+    ]
+    assert caplog.records[0].exc_info is not None
+
+
+async def test_an_answer_that_breaks_off_is_left_to_the_server(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    with pytest.raises(RuntimeError, match=SENT):
+        await call(app, "/half")
+    assert caplog.records == []
+
+
+async def test_a_client_that_leaves_is_no_error(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.DEBUG, "apiwright")
+    part: Message = {"type": "http.request", "body": b"half", "more_body": True}
+    gone: Message = {"type": "http.disconnect"}
+    assert await call(app, "/upload", part, gone, method="POST") == []
+    assert caplog.records == []
+
+
+async def test_the_request_id_is_in_the_answer_when_there_is_one() -> None:
+    sent = await call(app, "/unhandled", **{"apiwright.request_id": "r1"})
+    assert json.loads(sent[1]["body"])["request_id"] == "r1"
+    sent = await call(app, "/unhandled")
+    assert "request_id" not in json.loads(sent[1]["body"])
+
+
+class Marks:
+    """A middleware, as CORS is one."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self.app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        async def marked(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                message["headers"].append((b"x-mark", b"yes"))
+            await send(message)
+
+        await self.app(scope, receive, marked)
+
+
+class Refuses:
+    """A middleware that raises."""
+
+    def __init__(self, app: ASGIApp, error: Exception) -> None:
+        self.error = error
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "http":
+            raise self.error
+
+
+@pytest.mark.parametrize(("error", "status"), [(RuntimeError(SENT), 500), (NotFound(), 404)])
+async def test_what_an_inner_middleware_raises_is_a_problem_too(
+    error: Exception, status: int
+) -> None:
+    app = FastAPI()
+    app.add_middleware(Refuses, error)
+    problems.install(app)
+    app.add_middleware(Marks)
+    async with AsyncClient(transport=ASGITransport(app), base_url="http://test") as client:
+        answer = await client.get("/")
+    problem_of(answer, status)
+    assert answer.headers["X-Mark"] == "yes"
+
+
+def test_what_an_outer_middleware_raises_is_a_problem_too() -> None:
+    app = FastAPI()
+    problems.install(app)
+    app.add_middleware(Refuses, RuntimeError(SENT))
+    problem_of(TestClient(app, raise_server_exceptions=False).get("/"), 500)
+
+
+def test_a_detail_that_has_no_encoding_is_told_without_it() -> None:
+    answer = Problem(409, "There is \ud800 already.").response()
+    assert json.loads(bytes(answer.body))["detail"] == "There is ? already."
 
 
 @pytest.mark.parametrize("field", Everything.model_fields)
@@ -240,6 +400,28 @@ def test_every_wrong_field_is_named_with_its_place() -> None:
         "path.place_id",
         "query.limit",
         "header.x-depth",
+    ]
+    answer = client.get("/headers", headers={"X-Depth": SENT})
+    assert problem_of(answer, 422)["errors"][0]["field"] in ("header.x-depth", "header.x_depth")
+
+
+@pytest.mark.parametrize("key", [SENT, "\ud800", "1", "\x00", "a.b", "x" * 10_000])
+def test_names_that_the_client_made_up_do_not_come_back(key: str) -> None:
+    for path, sent in (("/counts", {key: "x"}), ("/strict", {key: 1}), ("/strict", {key: {}})):
+        body = problem_of(send_json(path, json.dumps(sent).encode()), 422)
+        assert body["errors"][0]["field"] in ("body.*", "body")
+    body = problem_of(client.get("/strict", params={SENT: 1}), 422)
+    assert [error["field"] for error in body["errors"]] == ["query.*"]
+
+
+def test_names_that_the_schema_knows_do_come_back() -> None:
+    sent = {"inner": {"pets": [{"kind": "cat"}, {"kind": SENT}], "re-named": SENT, SENT: 1}}
+    body = problem_of(client.post("/strict", json=sent), 422)
+    assert [error["field"] for error in body["errors"]] == [
+        "body.inner.pets.1.Cat.kind",
+        "body.inner.pets.1.Dog.kind",
+        "body.inner.re-named",
+        "body.inner.*",
     ]
 
 
@@ -301,10 +483,25 @@ def test_a_body_wrong_in_very_many_places_costs_a_small_answer() -> None:
     assert time.process_time() - started < 5
 
 
+@may_answer(402, 409, 413)
+async def paid() -> None: ...
+
+
+@may_answer(403)
+class Needs:
+    async def __call__(self, paid: Annotated[None, Depends(paid)]) -> None: ...
+
+
+@may_answer(429)
+class Limited(Marks):
+    """A middleware that refuses, too."""
+
+
 class Documented:
     """The OpenAPI document of an app with one route of each kind."""
 
     app = FastAPI()
+    router = APIRouter(prefix="/included", dependencies=[Depends(Needs())])
     problems.install(app)
 
     @staticmethod
@@ -319,32 +516,98 @@ class Documented:
     @app.post("/signed-in", dependencies=[Depends(OAuth2PasswordBearer("token"))])
     async def signed_in(data: Secret) -> None: ...
 
+    @staticmethod
+    @app.post("/upload", max_body_size=100)
+    async def upload(file: UploadFile) -> None: ...
+
+    @staticmethod
+    @router.get("/read")
+    @may_answer(410)
+    async def read() -> None: ...
+
+    @staticmethod
+    @router.delete("/write")
+    async def write() -> None: ...
+
+    @staticmethod
+    @router.put("/body")
+    async def body(data: Secret) -> None: ...
+
+    @staticmethod
+    @app.get(
+        "/own",
+        responses={
+            402: {"model": ProblemDetails, "description": "Pay first."},
+            409: {"model": ProblemDetails},
+            410: {"model": Secret},
+            451: {"description": "Ask a lawyer."},
+        },
+    )
+    async def own() -> None: ...
+
+    @staticmethod
+    @app.get("/hidden", include_in_schema=False)
+    async def hidden() -> None: ...
+
+    app.include_router(router, prefix="/v1")
     document: ClassVar[dict[str, Any]] = app.openapi()
 
 
+def statuses(document: dict[str, Any]) -> dict[str, list[int]]:
+    """Of each path, the errors of its one operation."""
+    return {
+        path: [int(status) for status in operation["responses"] if status >= "400"]
+        for path, operations in document["paths"].items()
+        for operation in operations.values()
+    }
+
+
 def test_the_document_says_which_problems_a_route_has() -> None:
-    answers = {
-        path: {status for operation in operations.values() for status in operation["responses"]}
-        for path, operations in Documented.document["paths"].items()
+    assert statuses(Documented.document) == {
+        "/open": [500],
+        "/rows/{row_id}": [404, 422, 500],
+        "/signed-in": [400, 401, 422, 500],
+        "/upload": [400, 413, 422, 500],
+        "/v1/included/read": [402, 403, 410, 500],
+        "/v1/included/write": [402, 403, 409, 500],
+        "/v1/included/body": [400, 402, 403, 409, 413, 422, 500],
+        "/own": [402, 409, 410, 451, 500],
     }
-    assert answers == {
-        "/open": {"200"},
-        "/rows/{row_id}": {"200", "404", "422"},
-        "/signed-in": {"200", "401", "422"},
+
+
+def test_what_a_middleware_may_answer_is_declared_everywhere() -> None:
+    app = FastAPI()
+    problems.install(app)
+    app.add_middleware(Limited)
+    app.add_api_route("/", paid)
+    assert statuses(app.openapi()) == {"/": [402, 409, 413, 429, 500]}
+
+
+def test_what_a_project_declares_itself_is_kept() -> None:
+    answers = Documented.document["paths"]["/own"]["get"]["responses"]
+    problem = {
+        "application/problem+json": {"schema": {"$ref": "#/components/schemas/ProblemDetails"}}
     }
+    assert answers["402"] == {"description": "Pay first.", "content": problem}
+    assert answers["409"] == {"$ref": "#/components/responses/Conflict"}
+    assert answers["410"]["content"].keys() == {"application/json"}
+    assert answers["451"] == {"description": "Ask a lawyer.", "content": problem}
 
 
 def test_the_document_says_what_a_problem_looks_like() -> None:
     schemas = Documented.document["components"]["schemas"]
-    assert schemas.keys() == {"FieldError", "ProblemDetails", "Secret"}
+    assert schemas.keys() == {"Body_upload_upload_post", "FieldError", "ProblemDetails", "Secret"}
     assert schemas["ProblemDetails"]["required"] == ["title", "status", "detail"]
+    assert schemas["ProblemDetails"]["properties"]["errors"]["type"] == "array"  # never null
     refused = Documented.document["paths"]["/rows/{row_id}"]["get"]["responses"]["422"]
-    assert refused["content"] == {
+    assert refused == {"$ref": "#/components/responses/UnprocessableContent"}
+    components = Documented.document["components"]
+    assert components["responses"]["UnprocessableContent"]["content"] == {
         "application/problem+json": {"schema": {"$ref": "#/components/schemas/ProblemDetails"}}
     }
     text = json.dumps(Documented.document)
-    for name in re.findall(r'"#/components/schemas/(\w+)"', text):
-        assert name in schemas
+    for kind, name in re.findall(r'"#/components/(\w+)/(\w+)"', text):
+        assert name in components[kind]
 
 
 def test_the_document_is_the_same_when_read_again() -> None:
@@ -352,6 +615,15 @@ def test_the_document_is_the_same_when_read_again() -> None:
     assert TestClient(Documented.app).get("/openapi.json").json() == json.loads(before)
 
 
-def test_every_problem_fits_what_the_document_says() -> None:
-    for answer in (client.get("/nowhere"), client.post("/many"), client.get("/unhandled")):
-        ProblemDetails.model_validate(answer.json(), extra="forbid")
+def test_an_error_that_nobody_declared_is_found() -> None:
+    """Every other test's client looks for it: tests/documented.py."""
+    app = FastAPI()
+    problems.install(app)
+
+    @app.get("/teapot")
+    async def teapot() -> None:
+        raise Problem(418, "Short and stout.")
+
+    answer = TestClient(app).get("/teapot")
+    with pytest.raises(AssertionError, match="GET /teapot: 418 is not declared"):
+        check(app, answer)

@@ -594,7 +594,7 @@ async def test_a_commit_that_was_cut_is_said_to_be_lost(
 
 async def _session(request: Request) -> Session:
     database: Database = request.app.state.database
-    return database.request_session(request, UUID(request.headers["user"]))
+    return database.request_session(request.scope, UUID(request.headers["user"]))
 
 
 UserSession = Annotated[Session, Depends(_session)]

@@ -15,6 +15,8 @@ from apiwright.errors import ApiwrightError
 
 _NAME = re.compile(r"[a-z][a-z0-9]*([-_][a-z0-9]+)*")
 _LONGEST = 40  # a role of the database is the name and a few letters more, 63 bytes at most
+_RESOURCES = re.compile(r"(^|[_/])(project|task|tag|template)s?[_.]")
+"""What the reference app shows, and a bare one goes without."""
 _COPIED_DOTFILES = {".env.example", ".gitignore"}
 
 
@@ -27,8 +29,9 @@ class NewProject:
     """What its pyproject.toml says for Apiwright (PEP 508)."""
 
 
-def write(name: str, parent: Path) -> NewProject:
-    """Write the project `name` into a new folder of that name in `parent`, whole or not at all.
+def write(name: str, parent: Path, *, bare: bool = False) -> NewProject:
+    """Write the project `name` into a new folder of that name in `parent`, whole or not at all;
+    `bare`: with accounts only.
 
     Raises ApiwrightError for a name that cannot be used, a folder that exists, and whatever the
     disk refuses.
@@ -43,7 +46,7 @@ def write(name: str, parent: Path) -> NewProject:
     draft = parent / f".{name}.{os.getpid()}"
     try:
         draft.mkdir()
-        written = [_copy(file, draft, name, requirement) for file in _reference_files()]
+        written = [_copy(file, draft, name, requirement) for file in _files_to_copy(bare)]
         draft.rename(folder)
     except OSError as error:
         raise ApiwrightError(
@@ -77,7 +80,17 @@ def _refuse_bad(name: str) -> None:
         )
 
 
-def _reference_files() -> Iterator[tuple[str, Traversable]]:
+def _files_to_copy(bare: bool) -> list[tuple[str, Traversable]]:
+    files = dict(_files_in("reference_app"))
+    if bare:
+        instead = dict(_files_in("bare_app"))
+        files = {
+            path: file for path, file in files.items() if not _RESOURCES.search(path)
+        } | instead
+    return list(files.items())
+
+
+def _files_in(folder: str) -> Iterator[tuple[str, Traversable]]:
     def walk(folder: Traversable, prefix: str) -> Iterator[tuple[str, Traversable]]:
         for entry in folder.iterdir():
             hidden = entry.name.startswith(".") and entry.name not in _COPIED_DOTFILES
@@ -88,7 +101,7 @@ def _reference_files() -> Iterator[tuple[str, Traversable]]:
             else:
                 yield f"{prefix}{entry.name}", entry
 
-    return walk(files("apiwright.generators").joinpath("reference_app"), "")
+    return walk(files("apiwright.generators").joinpath(folder), "")
 
 
 def _copy(file: tuple[str, Traversable], draft: Path, name: str, requirement: str) -> str:

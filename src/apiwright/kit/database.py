@@ -11,18 +11,18 @@ from contextlib import (
     contextmanager,
 )
 from functools import partial
-from typing import Any
+from typing import Annotated, Any
 from uuid import UUID
 
 from anyio.to_thread import run_sync
 from asyncpg import Connection
-from fastapi import FastAPI, Request
+from fastapi import Depends, FastAPI, Request
 from starlette.types import ASGIApp, Message, Receive, Send
 from starlette.types import Scope as ASGIScope
 
 from apiwright.kit import embedded, postgres_url, row_security
 from apiwright.kit.pool import CUT, Pool
-from apiwright.kit.problems import Problem
+from apiwright.kit.problems import Problem, may_answer
 from apiwright.kit.session import Scope, Session
 from apiwright.kit.settings import DATA, Settings
 from apiwright.kit.tables import USER_SETTING
@@ -39,9 +39,12 @@ _TIMEOUTS = ", ".join(
 )
 """Set in each transaction, because poolers refuse them as parameters of a connection."""
 
+_REVISION = "SELECT version_num FROM public.alembic_version LIMIT 1"
+_MAY_ASK_REVISION = "SELECT has_table_privilege(to_regclass('public.alembic_version'), 'SELECT')"
+
 _SILENT_FOR = 60.0  # seconds without an answer: the network is gone
 
-_SESSIONS = "apiwright.sessions"  # in the ASGI scope: the sessions of the request
+SESSIONS = "apiwright.sessions"  # in the ASGI scope: the sessions of the request
 
 
 class Database:
@@ -58,6 +61,10 @@ class Database:
         )
         self._anonymous = Scope(as_user.format(""), system=self._system)
         self._as_user = f"{as_user} FROM public.\"user\" WHERE id = '{{0}}' AND is_active"
+        self._in_login = (
+            f"{self._as_user} AND EXISTS"
+            " (SELECT FROM public.login WHERE owner_id = '{0}' AND id = '{1}')"
+        )
 
     async def connect(self) -> Connection:
         """A new connection, bound by nothing: the pool's way to the server."""
@@ -78,25 +85,33 @@ class Database:
             raise
         return connection
 
-    def scope(self, user_id: UUID | None) -> Scope:
-        """Who is asking: a user, or nobody in particular."""
+    def scope(self, user_id: UUID | None, login_id: UUID | None = None) -> Scope:
+        """Who is asking: a user, in a login that must not have ended; or nobody in particular."""
         if user_id is None:
             return self._anonymous
-        return Scope(self._as_user.format(user_id), user_id, self._system)
+        begin = self._in_login if login_id else self._as_user
+        return Scope(begin.format(user_id, login_id), user_id, login_id, self._system)
 
-    def request_session(self, request: Request, user_id: UUID | None) -> Session:
-        """A session that ends with the request."""
+    def request_session(
+        self, scope: ASGIScope, user_id: UUID | None, login_id: UUID | None = None
+    ) -> Session:
+        """The session of whoever is asking, which ends with the request of this ASGI scope."""
         try:
-            opened = request.scope[_SESSIONS]
+            opened: list[Session] = scope[SESSIONS]
         except KeyError:
             raise RuntimeError(
                 "Add `database.install(app)`: it commits what requests write."
             ) from None
-        return self._session(user_id, opened)
+        asking = self.scope(user_id, login_id)
+        for session in opened:  # such as the one of kit.idempotency: one transaction for both
+            if session.is_of(asking):
+                return session
+        return self._session(asking, opened)
 
-    def _session(self, user_id: UUID | None, opened: list[Session]) -> Session:
-        watch = self._settings.development
-        return Session(self._pool, self.scope(user_id), opened, watch=watch)
+    def _session(self, scope: Scope, opened: list[Session]) -> Session:
+        settings = self._settings
+        slow = settings.slow_statement_ms / 1000
+        return Session(self._pool, scope, opened, watch=settings.development, slow=slow)
 
     @asynccontextmanager
     async def session(self, user_id: UUID | None) -> AsyncIterator[Session]:
@@ -104,7 +119,7 @@ class Database:
         on an exception."""
         opened: list[Session] = []
         try:
-            yield self._session(user_id, opened)
+            yield self._session(self.scope(user_id), opened)
         except BaseException:
             await _end(opened, keep=False)
             raise
@@ -120,6 +135,14 @@ class Database:
                 if attempt == 1:
                     raise
                 self._pool.forget_idle()
+
+    async def revision(self) -> str | None:
+        """The migration that the database is at; None when it does not tell."""
+        async with self._pool.taken() as connection:
+            if await connection.fetchval(_MAY_ASK_REVISION):
+                at: str | None = await connection.fetchval(_REVISION)
+                return at
+        return None
 
     async def close(self) -> None:
         await self._pool.close()
@@ -181,13 +204,24 @@ def lifespan(settings: Settings) -> Lifespan:
     return serving
 
 
+@may_answer(409, 503)
+async def _database(request: Request) -> Database:
+    database: Database = request.app.state.database
+    return database
+
+
+AppDatabase = Annotated[Database, Depends(_database)]
+"""For what needs a transaction that is not the request's: `async with database.session(…)`."""
+
+
 def install(app: FastAPI) -> None:
     """Commit what a request wrote before its response is sent; roll back when it failed."""
     app.add_middleware(_EndOfRequest)
 
 
-class _CommitFailed(Exception):
-    pass
+class CommitFailed(Exception):
+    """What a request wrote was not kept, for the reason that it was raised from. It passes through
+    the app, and its answer is a problem instead of the app's."""
 
 
 class _EndOfRequest:
@@ -199,20 +233,19 @@ class _EndOfRequest:
             await self._app(scope, receive, send)
             return
         opened: list[Session] = []
-        scope[_SESSIONS] = opened
+        scope[SESSIONS] = opened
 
         async def end_then_send(message: Message) -> None:
             if opened and message["type"] == "http.response.start":
                 try:
                     await _end(opened, keep=message["status"] < 400)
                 except Exception as error:
-                    # passes through the app, which takes its own exceptions back as usual
-                    raise _CommitFailed from error
+                    raise CommitFailed from error
             await send(message)
 
         try:
             await self._app(scope, receive, end_then_send)
-        except _CommitFailed as error:
+        except CommitFailed as error:
             logger.error("what a request wrote was not committed", exc_info=error.__cause__)
             cause = error.__cause__
             if not isinstance(cause, Problem):

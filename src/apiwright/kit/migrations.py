@@ -22,6 +22,7 @@ from alembic.operations.ops import (
     UpgradeOps,
 )
 from alembic.runtime.migration import MigrationContext
+from alembic.script import ScriptDirectory
 from sqlalchemy import Column, Connection, Enum, MetaData, Table, literal, text
 from sqlmodel.sql.sqltypes import AutoString, UTCDateTime
 
@@ -51,17 +52,33 @@ def revise(config: Config, message: str) -> Path | None:
     """Write a migration from the database to what the models say. None when that is nothing."""
     config.attributes[_UNLESS_EMPTY] = True
     written = command.revision(config, message, autogenerate=True)
-    return Path(cast(Any, written).path) if written else None
+    if not written:
+        return None
+    file = Path(cast(Any, written).path)
+    said = re.sub(r"^ *# ### .* ###\n", "", file.read_text(), flags=re.MULTILINE)
+    file.write_text(said)  # without Alembic's reminders: the docs say that one reads a migration
+    return file
 
 
 def run(settings: Settings) -> None:
     """Run the migrations that Alembic was asked for; the body of migrations/env.py."""
+    _refuse_several_heads(context.script)
     url = context.config.attributes.get(_URL)
     if url is None:  # called as `alembic …`
         if settings.database_url is None:
             raise ApiwrightError("DATABASE_URL is not set.", "Set it, or use `apiwright db`.")
         url = settings.database_url.get_secret_value()
     asyncio.run(_migrate(url, settings))
+
+
+def _refuse_several_heads(scripts: ScriptDirectory) -> None:
+    last = sorted(Path(script.path).name for script in scripts.get_revisions("heads"))
+    if len(last) > 1:
+        raise ApiwrightError(
+            f"Two migrations continue from the same one: {' and '.join(last)} are both the last.",
+            "Let one follow the other, by its down_revision; or, where both have been applied, join"
+            " them: `alembic merge heads`.",
+        )
 
 
 async def _migrate(url: str, settings: Settings) -> None:

@@ -11,24 +11,57 @@ from apiwright.kit.problems import FieldError, Invalid
 
 T = TypeVar("T")
 
+MOST_COUNTED = 10_000
+
+
+def _is_none(value: object) -> bool:
+    return value is None
+
 
 class Page(BaseModel, Generic[T]):
-    """Some rows, newest first, and where the next ones begin."""
+    """Some rows, and where the next ones begin."""
 
     model_config = ConfigDict(arbitrary_types_allowed=True)
 
     items: list[T]
     next_cursor: str | None = Field(
-        None, description="Ask for the next page with it; null: the end."
+        default=None, description="Ask for the next page with it; null: the end."
+    )
+    total: int | None = Field(
+        default=None,
+        exclude_if=_is_none,
+        description="With `count=true`: how many there are in all.",
+    )
+    total_is_capped: bool | None = Field(
+        default=None,
+        exclude_if=_is_none,
+        description=f"Beside `total`: there are more, counting stopped at {MOST_COUNTED}.",
     )
 
 
 class PageQuery(BaseModel):
+    """The query parameters of a list. A list with filters has a model of its own that inherits
+    from this one; a field `sort` in it is the order. A parameter that is in no model is a 422
+    problem, because a list without its filter would show everything."""
+
+    model_config = ConfigDict(extra="forbid")
+
     limit: int = Field(default=20, ge=1, le=100)
-    cursor: str | None = Field(default=None, description="`next_cursor` of the page before.")
+    cursor: str | None = Field(
+        default=None, max_length=6000, description="`next_cursor` of the page before."
+    )
+    count: bool = Field(default=False, description=f"Add `total`, {MOST_COUNTED} at most.")
 
 
 PageParams = Annotated[PageQuery, Query()]
+
+
+class InvalidCursor(Invalid):
+    """What is no cursor of this list in this order."""
+
+    def __init__(self) -> None:
+        message = "This is not a cursor from this list in this order."
+        super().__init__([FieldError(field="query.cursor", message=message)])
 
 
 Key = TypeVar("Key", UUID, int)
@@ -41,7 +74,7 @@ def encode_cursor(last: UUID | int) -> str:
 
 
 def decode_cursor(cursor: str, kind: type[Key]) -> Key:
-    """Raises a 422 problem for anything that is not one of our cursors of that kind."""
+    """Raises InvalidCursor for anything that is not one of our cursors of that kind."""
     try:
         stored = base64.urlsafe_b64decode(cursor + "==")
         last = UUID(bytes=stored) if kind is UUID else int.from_bytes(stored, signed=True)
@@ -49,6 +82,5 @@ def decode_cursor(cursor: str, kind: type[Key]) -> Key:
     except (ValueError, OverflowError):
         known = False
     if not known:
-        error = FieldError(field="query.cursor", message="This is not a cursor from this list.")
-        raise Invalid([error])
+        raise InvalidCursor()
     return cast(Key, last)

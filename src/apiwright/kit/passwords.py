@@ -5,11 +5,13 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Annotated
 
 from pwdlib import PasswordHash
+from pwdlib.hashers.argon2 import Argon2Hasher
 from pwdlib.hashers.bcrypt import BcryptHasher
 from pydantic import AfterValidator, StringConstraints
 
 _LONGEST = 72  # bytes; bcrypt reads no more, and its library refuses more
-_hashes = PasswordHash([BcryptHasher(rounds=12)])
+_ROUNDS = 12
+_hashes = PasswordHash([BcryptHasher(_ROUNDS), Argon2Hasher()])
 
 # One thread: a storm of logins queues here, and the other requests keep their processor.
 _thread = ThreadPoolExecutor(1, "apiwright-passwords")
@@ -17,7 +19,7 @@ _NOBODYS = "$2b$12$34nFX8//4IngYVuLe9k01e64m6wLBMVM0K6.VM9TZn78bFd8uSWO6"
 
 
 def _not_too_long(password: str) -> str:
-    if len(password.encode()) > _LONGEST:
+    if not _fits(password):
         raise ValueError(f"A password may have {_LONGEST} bytes; this one has more.")
     return password
 
@@ -34,12 +36,32 @@ async def hash_password(password: str) -> str:
 
 
 async def verify_password(password: str, hashed: str | None) -> bool:
-    """Whether the password is the hash's. Without a hash, when there is no such user, it takes as
-    long and is False, so that the time does not tell who has an account. So it is for a hash that
-    is not bcrypt's."""
-    usable = len(password.encode()) <= _LONGEST
+    """Whether the password is the hash's (bcrypt's or Argon2's). Without a hash, when there is no
+    such user, it takes as long and is False, so that the time does not tell who has an account.
+    So it is for a hash of another kind."""
+    return await asyncio.get_running_loop().run_in_executor(_thread, _verify, password, hashed)
+
+
+async def verify_and_upgrade(password: str, hashed: str | None) -> tuple[bool, str | None]:
+    """As `verify_password`; and, when the password is right and its hash is an old one (Argon2,
+    or bcrypt of fewer rounds), a new hash to store in its place."""
+    right = await verify_password(password, hashed)
+    old = right and hashed is not None and _is_old(hashed) and _fits(password)
+    return right, await hash_password(password) if old else None
+
+
+def _verify(password: str, hashed: str | None) -> bool:
+    if hashed and Argon2Hasher.identify(hashed):
+        return _hashes.verify(password, hashed)
     known = hashed if hashed and BcryptHasher.identify(hashed) else None
-    right = await asyncio.get_running_loop().run_in_executor(
-        _thread, _hashes.verify, password if usable else "", known or _NOBODYS
-    )
+    usable = _fits(password)
+    right = _hashes.verify(password if usable else "", known or _NOBODYS)
     return right and usable and known is not None
+
+
+def _fits(password: str) -> bool:
+    return len(password.encode()) <= _LONGEST
+
+
+def _is_old(hashed: str) -> bool:
+    return Argon2Hasher.identify(hashed) or int(hashed.split("$")[2]) < _ROUNDS

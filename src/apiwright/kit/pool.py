@@ -8,9 +8,10 @@ nobody takes is committed within some milliseconds.
 """
 
 import asyncio
+import logging
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 from typing import Any
 from weakref import WeakKeyDictionary, WeakSet
 
@@ -18,6 +19,8 @@ import asyncpg
 from asyncpg import Connection
 
 from apiwright.kit.problems import Unavailable
+
+logger = logging.getLogger("apiwright.pool")
 
 CUT = (
     OSError,  # time-outs included
@@ -48,6 +51,7 @@ class Pool:
         self._gone: WeakSet[Connection] = WeakSet()
         self._sweep: asyncio.Task[None] | None = None
         self._closing: set[asyncio.Task[None]] = set()
+        self._closed = False
 
     async def begin(self, begin: str, holder: object) -> Connection | None:
         """A connection on which `begin` was executed, in one round trip; None when that brought
@@ -68,6 +72,9 @@ class Pool:
             self.drop(connection)
             if isinstance(error, CUT):
                 self.forget_idle()  # cut at the same time, probably
+            elif reader not in (None, holder) and isinstance(error, asyncpg.PostgresError):
+                _warn(error)  # if it was not the COMMIT, it comes once more
+                return await self.begin(begin, holder)
             raise
         self.give(connection)
         return None
@@ -76,9 +83,9 @@ class Pool:
     async def taken(self) -> AsyncIterator[Connection]:
         """A connection in no transaction, for the length of a block. Raises as `begin` does."""
         connection = await self._take(None)
+        while self._reading.pop(connection, None) and not await self._committed(connection):
+            connection = await self._take(None)
         try:
-            if self._reading.pop(connection, None) is not None:
-                await connection.execute("COMMIT")
             yield connection
         except BaseException:
             self.drop(connection)
@@ -111,28 +118,34 @@ class Pool:
             raise
 
     async def _open(self) -> Connection:
-        deadline = time.monotonic() + _WAITS_FOR_POSTGRES
+        now = asyncio.get_running_loop().time
+        deadline = now() + _WAITS_FOR_POSTGRES
         while True:
             opening = asyncio.ensure_future(self._connect())
             try:
-                return await asyncio.shield(opening)
-            except asyncio.CancelledError:
+                async with asyncio.timeout_at(deadline):
+                    return await asyncio.shield(opening)
+            except BaseException as error:
                 self._close_later(_close_opened(opening))
-                raise
-            except CUT as error:
-                if time.monotonic() > deadline:
+                if not isinstance(error, CUT):
+                    raise
+                if now() >= deadline:
                     raise Unavailable() from error
-                await asyncio.sleep(0.1)
+            await asyncio.sleep(0.1)
 
     def give(self, connection: Connection) -> None:
         """Back after a clean end: no transaction open."""
-        if connection in self._gone:
-            return
-        self._idle.append(connection)
-        self._free.release()
+        if self._closed:
+            self.drop(connection)
+        elif connection not in self._gone:
+            self._idle.append(connection)
+            self._free.release()
 
     def give_reading(self, connection: Connection, holder: object) -> None:
         """Back in a transaction that only read."""
+        if self._closed or connection in self._gone:
+            self.drop(connection)
+            return
         self._reading[connection] = holder
         self.give(connection)
         if self._sweep is None:
@@ -159,11 +172,14 @@ class Pool:
         self._reading.clear()
 
     async def close(self) -> None:
-        self._reading.clear()
+        """Takes some seconds at most. What is in use is closed when it comes back."""
+        self._closed = True
+        reading, self._reading = self._reading, {}
+        for connection in self._idle:
+            self._close_later(_close(connection, commits=connection in reading))
+        self._idle.clear()
         if self._sweep is not None:
             await self._sweep
-        while self._idle:
-            await self._idle.pop().close()
         await asyncio.gather(*self._closing)
 
     async def _commit_what_nobody_takes(self) -> None:
@@ -184,23 +200,42 @@ class Pool:
             self._free.release()
             return
         self._idle.remove(connection)
+        if await self._committed(connection):
+            self.give(connection)
+
+    async def _committed(self, connection: Connection) -> bool:
+        """Whether what was read on it could be committed; if not, it is gone. Nobody waits for an
+        answer: not whoever read, nor whoever takes the connection next."""
         try:
-            await connection.execute("COMMIT")
+            await connection.execute("COMMIT", timeout=_WAITS_FOR_POSTGRES)
         except BaseException as error:
             self.drop(connection)
             if not isinstance(error, Exception):
                 raise
-        else:
-            self.give(connection)
+            _warn(error)
+            return False
+        return True
+
+
+def _warn(error: Exception) -> None:
+    """A read has written after all, such as through a view, and could not be committed."""
+    if not isinstance(error, CUT):  # not its text, which has values
+        logger.warning("what a read has written was not kept: %s", type(error).__name__)
 
 
 async def _close_opened(opening: "asyncio.Future[Connection]") -> None:
-    with suppress(*CUT):
-        await _close(await opening)
+    """Close what was opened for somebody who no longer waits for it."""
+    while not opening.done():
+        opening.cancel()  # once more, if what it does to end takes too long
+        await asyncio.wait([opening], timeout=_CLOSES_WITHIN)
+    if not opening.cancelled() and opening.exception() is None:
+        await _close(opening.result())
 
 
-async def _close(connection: Connection) -> None:
+async def _close(connection: Connection, *, commits: bool = False) -> None:
     try:
+        if commits:
+            await connection.execute("COMMIT", timeout=_CLOSES_WITHIN)
         await connection.close(timeout=_CLOSES_WITHIN)
     except Exception:
         connection.terminate()

@@ -108,6 +108,16 @@ async def check(connection: Connection, settings: Settings) -> None:
             f"ALTER VIEW {row['relname']} SET (security_invoker = true); a materialized view is"
             f" for {settings.system_role} alone.",
         )
+    unbound = await connection.fetch(
+        _UNBOUND_FUNCTIONS, settings.user_role, settings.system_role, list(models)
+    )
+    for row in unbound:
+        raise ApiwrightError(
+            f"The function {row['function']} works as {row['owner']!r}, whom row level security"
+            " does not bind, and requests may call it.",
+            f"ALTER ROUTINE {row['function']} SECURITY INVOKER; or"
+            f" REVOKE EXECUTE ON ROUTINE {row['function']} FROM PUBLIC, {settings.user_role}.",
+        )
 
 
 def _keys_across_owners(owned: list[str]) -> set[str]:
@@ -240,3 +250,16 @@ SELECT relname FROM pg_class
 WHERE relnamespace = 'public'::regnamespace AND relkind IN ('v', 'm')
     AND has_table_privilege($1, oid, 'SELECT')
     AND NOT coalesce(reloptions @> ARRAY['security_invoker=true'], false)"""
+
+# nobody calls the functions of triggers; those of an extension are as its author meant them
+_UNBOUND_FUNCTIONS = """\
+SELECT p.oid::regprocedure::text AS function, owner.rolname AS owner
+FROM pg_proc p JOIN pg_roles owner ON owner.oid = p.proowner
+WHERE p.pronamespace = 'public'::regnamespace AND p.prosecdef
+    AND p.prorettype NOT IN ('trigger'::regtype, 'event_trigger'::regtype)
+    AND has_function_privilege($1, p.oid, 'EXECUTE')
+    AND (owner.rolbypassrls OR pg_has_role(owner.oid, $2, 'USAGE') OR EXISTS (
+        SELECT FROM pg_class WHERE relnamespace = 'public'::regnamespace
+            AND relname = ANY ($3::text[]) AND pg_has_role(owner.oid, relowner, 'USAGE')))
+    AND NOT EXISTS (SELECT FROM pg_depend
+        WHERE classid = 'pg_proc'::regclass AND objid = p.oid AND deptype = 'e')"""

@@ -1,8 +1,19 @@
-"""What request schemas need beyond pydantic."""
+"""What schemas need beyond pydantic."""
 
-from typing import Any
+from typing import Any, Generic, TypeVar
 
-from pydantic import Field
+from pydantic import BaseModel, ConfigDict, Field
+
+T = TypeVar("T")
+
+
+class Envelope(BaseModel, Generic[T]):
+    """`{"data": …, "message": …}` around what a route returns."""
+
+    model_config = ConfigDict(arbitrary_types_allowed=True)
+
+    data: T
+    message: str = "OK"
 
 
 def unset() -> Any:

@@ -12,10 +12,12 @@ is committed before the response is sent.
 import asyncio
 import logging
 import random
-from collections.abc import AsyncIterator, Awaitable, Coroutine, Generator, Iterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Coroutine, Iterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from functools import lru_cache
+from math import inf
+from time import perf_counter
 from typing import Any, Generic, NoReturn, TypeVar, TypeVarTuple, overload
 from uuid import UUID
 
@@ -40,10 +42,12 @@ from sqlmodel import SQLModel, select
 from sqlmodel.sql.expression import Select as SelectOfTuples
 from sqlmodel.sql.expression import SelectOfScalar
 
-from apiwright.kit.pagination import Page, PageQuery, encode_cursor
+from apiwright.kit.conflicts import conflict_of
+from apiwright.kit.instead import INSTEAD, Call
+from apiwright.kit.pagination import MOST_COUNTED, Page, PageQuery
 from apiwright.kit.pool import CUT, Pool
 from apiwright.kit.problems import Conflict, Forbidden, Invalid, NotFound, Unauthorized, Unavailable
-from apiwright.kit.statement import Shape, become, page_of, shape_of
+from apiwright.kit.statement import Shape, become, count_of, page_of, shape_of
 
 T = TypeVar("T")
 Ts = TypeVarTuple("Ts")
@@ -57,7 +61,12 @@ _AT_THE_SAME_TIME = (asyncpg.SerializationError, asyncpg.DeadlockDetectedError)
 _VIOLATIONS = (
     asyncpg.UniqueViolationError,
     asyncpg.ForeignKeyViolationError,
+    asyncpg.RestrictViolationError,
     asyncpg.ExclusionViolationError,
+)
+_TWO_TASKS = (
+    "Two tasks use one session at once. Await one after the other, or give each a session of its"
+    " own."
 )
 _UNFIT = (asyncpg.DataError, asyncpg.NotNullViolationError, asyncpg.CheckViolationError)
 
@@ -104,6 +113,7 @@ class Scope:
     """SQL that begins a transaction, takes on the role and sets the user, in one round trip. Its
     last statement returns a row, or none for an account that may not sign in (any more)."""
     user_id: UUID | None = None
+    login_id: UUID | None = None
     system: "Scope | None" = None
     """What `unscoped` changes to."""
 
@@ -112,15 +122,23 @@ class Session:
     """Made by `kit.database`, one per request. Not for two tasks at once."""
 
     def __init__(
-        self, pool: Pool, scope: Scope, opened: list["Session"], *, watch: bool = False
+        self,
+        pool: Pool,
+        scope: Scope,
+        opened: list["Session"],
+        *,
+        watch: bool = False,
+        slow: float = inf,
     ) -> None:
         """`opened`: the sessions of the same request, which end together with it. `watch`: make
-        an error of what was changed and not added, or not awaited; for development."""
+        an error of what was changed and not added, or not awaited; for development. `slow`:
+        seconds; statements that take longer are logged."""
         self._pool = pool
         self._scope = scope
         self._is_scoped = scope.user_id is not None
         self._opened = opened
         self._watch = watch
+        self._slow = slow
         self._connection: Connection | None = None  # of the open transaction
         self._savepoints = 0
         self._busy = self._failed = self._ended = False
@@ -133,6 +151,14 @@ class Session:
         if self._scope.user_id is None:
             raise Unauthorized()
         return self._scope.user_id
+
+    @property
+    def login_id(self) -> UUID | None:
+        """The login that the request came with, if its token belongs to one."""
+        return self._scope.login_id
+
+    def is_of(self, scope: Scope) -> bool:
+        return self._scope == scope
 
     @overload
     def exec(self, statement: SelectOfScalar[T]) -> Awaitable[Rows[T]]: ...
@@ -167,7 +193,8 @@ class Session:
         return self._call("refresh", self._refresh(row))
 
     def page(self, query: SelectOfScalar[M], page: PageQuery) -> Awaitable[Page[M]]:
-        """One page of a select of one model, newest first by its `id`."""
+        """One page of a select of one model, sorted by the `sort` of `page`, else by the select's
+        own `order_by()`, else newest first. Raises the 422 problem for what is no cursor of it."""
         return self._call("page", self._page(query, page))
 
     @asynccontextmanager
@@ -185,27 +212,37 @@ class Session:
                 self._pool.drop(begun)
                 raise RuntimeError("The session ended before its transaction began.")
             self._connection = begun
-        connection, name = self._connection, f"s{self._savepoints}"
-        await self._command(f"SAVEPOINT {name}")
-        self._savepoints += 1
+        connection, block = self._connection, self._savepoints + 1
+        await self._command(f"SAVEPOINT s{block}")
+        self._savepoints = block
         try:
             yield
         except BaseException:
-            self._savepoints -= 1
-            if self._connection is connection:
+            if self._leaves(block) and self._connection is connection:
                 self._failed = False
-                await self._command(f"ROLLBACK TO SAVEPOINT {name}")
+                await self._command(f"ROLLBACK TO SAVEPOINT s{block}")
             raise
-        self._savepoints -= 1
+        if not self._leaves(block):
+            raise RuntimeError(_TWO_TASKS)
         self._check_usable()
-        await self._command(f"RELEASE SAVEPOINT {name}")
+        await self._command(f"RELEASE SAVEPOINT s{block}")
+
+    def _leaves(self, block: int) -> bool:
+        """Leave a block of `transaction()`. False when one is open in it, which is another
+        task's: then nothing is kept of either."""
+        innermost = self._savepoints == block
+        self._failed = self._failed or not innermost
+        self._savepoints -= 1
+        return innermost
 
     def unscoped(self, *, reason: str) -> "Session":
         """A session that sees everybody's rows, in a transaction of its own. Logged."""
         if self._scope.system is None:
             return self
         logger.info("unscoped session: %s", reason)
-        return Session(self._pool, self._scope.system, self._opened, watch=self._watch)
+        return Session(
+            self._pool, self._scope.system, self._opened, watch=self._watch, slow=self._slow
+        )
 
     async def end(self, *, keep: bool) -> None:
         """Commit what was written, or, unless `keep`, roll it back; the session is of no use
@@ -231,10 +268,10 @@ class Session:
             self._pool.give(connection)
 
     def __getattr__(self, name: str) -> NoReturn:
-        raise AttributeError(_INSTEAD.get(name, f"A session has no {name!r}."))
+        raise AttributeError(INSTEAD.get(name, f"A session has no {name!r}."))
 
-    def _call(self, name: str, work: Coroutine[Any, Any, T]) -> "_Call[T]":
-        call = _Call(name, work)
+    def _call(self, name: str, work: Coroutine[Any, Any, T]) -> Call[T]:
+        call = Call(name, work)
         if self._watch:
             self._seen.append(call)
         return call
@@ -301,9 +338,18 @@ class Session:
         rows: list[Any] = (await self._run(shape, values)).all()
         more = len(rows) > page.limit
         rows = rows[: page.limit]
+        total = await self._count(query) if page.count else None
         return _AnyPage.model_construct(
-            items=rows, next_cursor=encode_cursor(rows[-1].id) if more else None
+            items=rows,
+            next_cursor=shape.cursor(rows[-1]) if more else None,
+            total=total if total is None else min(total, MOST_COUNTED),
+            total_is_capped=total if total is None else total > MOST_COUNTED,
         )
+
+    async def _count(self, query: SelectOfScalar[M]) -> int:
+        shape, values = count_of(query, scoped=self._is_scoped)
+        count: int = (await self._run(shape, values)).one()
+        return count
 
     async def _run(self, shape: Shape, values: Sequence[Any]) -> Rows[Any]:
         self._check_usable()
@@ -341,10 +387,7 @@ class Session:
                 " `async with session.transaction():`."
             )
         if self._busy:
-            raise RuntimeError(
-                "Two tasks use one session at once. Await one after the other, or give each a"
-                " session of its own."
-            )
+            raise RuntimeError(_TWO_TASKS)
 
     async def _persist(self, shape: Shape, values: Sequence[Any]) -> Rows[Any]:
         """Execute; once more when that is safe, which it is while nothing else is at stake."""
@@ -367,6 +410,7 @@ class Session:
         kept = self._connection is not None
         connection = self._connection or await self._begin()
         user_id = self._scope.user_id
+        started = perf_counter()
         try:
             if shape.returns_rows:
                 rows = await shape.rows(connection, values, user_id)
@@ -385,6 +429,11 @@ class Session:
             if isinstance(error, asyncpg.InsufficientPrivilegeError):
                 raise (Forbidden() if self._is_scoped else Unauthorized()) from error
             raise
+        finally:
+            seconds = perf_counter() - started
+            if seconds > self._slow:  # the text has no values: they are parameters
+                said = {"statement": " ".join(shape.text.split()), "ms": round(seconds * 1000)}
+                logger.warning("slow statement", extra=said)
         if kept or shape.writes:
             self._connection = connection
         else:
@@ -400,17 +449,20 @@ class Session:
                 if attempt == _ATTEMPTS - 1:
                     _raise_problem(error)
         if connection is None:
-            raise Unauthorized("This account is not active.")
+            raise Unauthorized("This login has ended, or the account is not active.")
         return connection
 
     async def _command(self, text: str) -> None:
         assert self._connection is not None
+        self._busy = True
         try:
             await self._connection.execute(text)
         except BaseException:
             self._pool.drop(self._connection)
             self._connection, self._failed = None, True
             raise
+        finally:
+            self._busy = False
 
     async def _abandon(self, connection: Connection, error: BaseException) -> None:
         if isinstance(error, CUT):
@@ -431,7 +483,7 @@ class Session:
         if self._failed:
             raise RuntimeError("a statement failed, so nothing of this request is kept")
         for seen in self._seen:
-            if isinstance(seen, _Call):
+            if isinstance(seen, Call):
                 seen.refuse_to_be_forgotten()
             elif isinstance(seen, SQLModel) and (changed := _changed(seen)):
                 raise RuntimeError(
@@ -440,63 +492,10 @@ class Session:
                 )
 
 
-class _Call(Awaitable[T]):
-    """A call that waits to be awaited, and says so when it is used as if it had been."""
-
-    def __init__(self, name: str, work: Coroutine[Any, Any, T]) -> None:
-        self._name = name
-        self._work = work
-        self._awaited = False
-
-    def __await__(self) -> Generator[Any, Any, T]:
-        self._awaited = True
-        return self._work.__await__()
-
-    def __getattr__(self, name: str) -> NoReturn:
-        raise AttributeError(self._forgotten())
-
-    def __iter__(self) -> NoReturn:
-        raise TypeError(self._forgotten())
-
-    def __bool__(self) -> NoReturn:
-        raise TypeError(self._forgotten())
-
-    def refuse_to_be_forgotten(self) -> None:
-        if not self._awaited:
-            self._work.close()
-            raise RuntimeError(self._forgotten())
-
-    def _forgotten(self) -> str:
-        call = f"await session.{self._name}(…)"
-        return f"`await` is missing. Write `{call}`, or `({call})` if more follows."
-
-
-_INSTEAD = {
-    "add_all": "Add one after the other: `for row in rows: await session.add(row)`.",
-    "begin": "A transaction is open when one is needed; for a part that may fail alone write"
-    " `async with session.transaction():`.",
-    "begin_nested": "Write `async with session.transaction():`.",
-    "commit": "There is nothing to commit: what a request wrote is committed before its response"
-    " is sent. In development, `async with database.session(…)` commits at its end.",
-    "connection": "A session gives no connection away: it would be bound by nothing.",
-    "execute": "Write `await session.exec(…)`.",
-    "expire": "Rows are not followed; read one again with `await session.refresh(row)`.",
-    "expunge": "Rows are detached already.",
-    "flush": "`await session.add(…)` writes at once.",
-    "merge": "Load the row, change it, and `await session.add(row)`.",
-    "query": "Write `await session.exec(select(Model).where(…))`.",
-    "rollback": "What a request wrote is rolled back when it raises, or answers with an error. For"
-    " a part that may fail alone write `async with session.transaction():`.",
-    "scalar": "Write `(await session.exec(…)).one()`.",
-    "scalars": "Write `await session.exec(…)`.",
-    "stream": "Write `await session.page(…)`: lists are read page by page.",
-}
-
-
 def _raise_problem(error: BaseException) -> NoReturn:
     """What a client may be told of an error of the database."""
     if isinstance(error, _VIOLATIONS):
-        raise Conflict() from error
+        raise conflict_of(error) from error
     if isinstance(error, _UNFIT):
         raise Invalid(
             [], "A value cannot be stored: it is too large, missing, or not allowed."

@@ -4,18 +4,48 @@ Unless development is declared (FASTAPI_ENV=development, which `apiwright dev` a
 `fastapi dev` do), it is production, and nothing there is guessed.
 """
 
+import json
 import os
+import re
 import secrets
 from pathlib import Path
-from typing import ClassVar, Self
+from typing import Annotated, ClassVar, Literal, Self
 
-from pydantic import Field, SecretStr, model_validator
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, model_validator
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from apiwright.errors import ApiwrightError
 
 DATA = Path(".data")
 """Where a project keeps what development makes: the embedded Postgres, the signing key."""
+
+
+def _split(value: object) -> object:
+    if isinstance(value, str):
+        return json.loads(value) if value.startswith("[") else re.split(r"\s*,\s*", value.strip())
+    return value
+
+
+def _origin(value: str) -> str:
+    if not re.fullmatch(r"\*|[a-z][a-z0-9+.-]*://([a-z0-9.-]+|\[[0-9a-f:]+\])(:\d+)?", value):
+        raise ValueError(
+            f"{value!r} is no origin. Write it as browsers do: https://app.example.com, in lower"
+            " case, without a path or a slash at the end."
+        )
+    return value
+
+
+def _host(value: str) -> str:
+    if not re.fullmatch(r"\*|(\*\.)?[a-z0-9._-]+|\[[0-9a-f:]+\]", value):
+        raise ValueError(
+            f"{value!r} is no host. Write api.example.com or *.example.com, in lower case, without"
+            " a scheme or a port."
+        )
+    return value
+
+
+_Origin = Annotated[str, AfterValidator(_origin)]
+_Host = Annotated[str, AfterValidator(_host)]
 
 
 class Settings(BaseSettings):
@@ -37,8 +67,21 @@ class Settings(BaseSettings):
     fastapi_env: str = "production"
     database_url: SecretStr | None = None
     secret_key: SecretStr | None = Field(default=None, min_length=32)
+    previous_secret_keys: list[SecretStr] = []
     access_token_minutes: int = Field(default=15, ge=1)
+    refresh_token_days: int = Field(default=30, ge=1)
     pool_size: int = Field(default=16, ge=1)
+    cors_origins: Annotated[list[_Origin], NoDecode, BeforeValidator(_split)] = []
+    trusted_hosts: Annotated[list[_Host], NoDecode, BeforeValidator(_split)] = ["*"]
+    https_only: bool = True
+    max_body_bytes: int = Field(default=1_000_000, ge=0)
+    docs_password: SecretStr | None = Field(default=None, min_length=12)
+    rate_limit: str = "600/minute"
+    rate_limit_open: bool = True
+    redis_url: SecretStr | None = None
+    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
+    access_log: bool | None = None
+    slow_statement_ms: int = Field(default=500, ge=0)
 
     @model_validator(mode="after")
     def _refuse_to_guess_in_production(self) -> Self:
@@ -57,6 +100,12 @@ class Settings(BaseSettings):
         return self.fastapi_env == "development"
 
     @property
+    def openapi_url(self) -> str | None:
+        """For FastAPI: in production there is no OpenAPI document, unless DOCS_PASSWORD guards
+        it and the docs page."""
+        return "/openapi.json" if self.development or self.docs_password else None
+
+    @property
     def user_role(self) -> str:
         """The Postgres role of requests: plain, so that row level security binds it."""
         return f"{self.app_name}_user"
@@ -66,10 +115,13 @@ class Settings(BaseSettings):
         """The Postgres role of `session.unscoped(…)`: sees every row, changes no table."""
         return f"{self.app_name}_system"
 
+    def previous_keys(self) -> list[str]:
+        return [_unescaped(key) for key in self.previous_secret_keys]
+
     def signing_key(self) -> str:
         """SECRET_KEY; in development without one, a random key kept in .data/secret-key."""
         if self.secret_key is not None:
-            return self.secret_key.get_secret_value()
+            return _unescaped(self.secret_key)
         file = DATA / "secret-key"
         try:
             if not file.exists():
@@ -80,6 +132,11 @@ class Settings(BaseSettings):
                 f"The key that signs tokens cannot be kept in {file}: {error.strerror}.",
                 "Set SECRET_KEY, or work in a folder that you may write to.",
             ) from None
+
+
+def _unescaped(key: SecretStr) -> str:
+    """A PEM has lines, which environment files and dashboards write as backslash and n."""
+    return key.get_secret_value().replace("\\n", "\n")
 
 
 def _write_key(file: Path) -> None:

@@ -14,7 +14,7 @@ from collections import OrderedDict
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import Any, NoReturn, cast
+from typing import Any, NoReturn, TypeVar, cast
 from uuid import UUID
 
 from asyncpg import Connection, Record
@@ -28,6 +28,7 @@ from sqlalchemy import (
     Update,
     Uuid,
     bindparam,
+    func,
     inspect,
 )
 from sqlalchemy.dialects.postgresql.asyncpg import PGDialect_asyncpg
@@ -35,14 +36,14 @@ from sqlalchemy.engine import Dialect, result_tuple
 from sqlalchemy.orm import InstanceState, Mapper, with_loader_criteria
 from sqlalchemy.orm.exc import DetachedInstanceError
 from sqlalchemy.sql.compiler import SQLCompiler
-from sqlalchemy.sql.dml import UpdateBase
-from sqlalchemy.sql.visitors import iterate
-from sqlmodel import SQLModel
+from sqlmodel import SQLModel, select
 from sqlmodel.sql.expression import SelectOfScalar
 from sqlmodel.sql.sqltypes import UTCDateTime
 
 from apiwright.kit.loading import Loader, loaders_of
-from apiwright.kit.pagination import PageQuery, decode_cursor
+from apiwright.kit.ordering import Order
+from apiwright.kit.pagination import MOST_COUNTED, PageQuery
+from apiwright.kit.reading import only_reads
 from apiwright.kit.tables import audiences
 
 DIALECT: Dialect = PGDialect_asyncpg(dbapi=PGDialect_asyncpg.import_dbapi())  # type: ignore[no-untyped-call]  # SQLAlchemy's
@@ -50,70 +51,84 @@ _MOST_SHAPES = 2000
 
 Executable = Select[*tuple[Any, ...]] | Insert | Update | Delete
 Process = Callable[[Any], Any]
+T = TypeVar("T")
 
-_shapes: OrderedDict[Any, "Shape"] = OrderedDict()
+_shapes: OrderedDict[Any, Any] = OrderedDict()
 
 
 def shape_of(statement: Executable, *, scoped: bool) -> tuple["Shape", list[Any]]:
     """The compiled shape of a statement, and this statement's values for it. `scoped`: with the
     owner's criteria."""
-    return _known(statement, (scoped,), lambda: statement, (), scoped)
+    return _known(statement, (scoped,), lambda keys: Shape(statement, keys, scoped=scoped))
 
 
-def page_of(query: Select[Any], page: PageQuery, *, scoped: bool) -> tuple["Shape", list[Any]]:
-    """As `shape_of`, for the rows of a page and one more, newest first by their `id`. Raises
-    TypeError for a query that is not a plain select of one model with an `id`."""
-    variant = (scoped, "page", page.cursor is None)
-    shape, values = _known(query, variant, lambda: _paged(query, page), _PAGE_KEYS, scoped)
+def page_of(query: Select[Any], page: PageQuery, *, scoped: bool) -> tuple["PageShape", list[Any]]:
+    """As `shape_of`, for the rows of a page and one more. Raises TypeError as `Order` does."""
+    sort: str | None = vars(page).get("sort")  # of a query model that has one
+    pages, values = _known(
+        query, (scoped, "page", sort), lambda keys: _Pages(query, keys, sort, scoped=scoped)
+    )
     values.append(page.limit + 1)
-    if page.cursor is not None:
-        values.append(decode_cursor(page.cursor, _key_of(query).type.python_type))
-    return shape, values
-
-
-_PAGE_KEYS = ("page_limit", "page_after")
-
-
-def _paged(query: Select[Any], page: PageQuery) -> Select[Any]:
-    if query._order_by_clauses or query._has_row_limiting_clause:
-        raise TypeError(
-            "A page has its own order and limit: leave order_by(), limit() and offset() out."
-        )
-    key = _key_of(query)
-    statement = query.order_by(key.desc()).limit(bindparam(_PAGE_KEYS[0], type_=Integer()))
     if page.cursor is None:
-        return statement
-    return statement.where(key < bindparam(_PAGE_KEYS[1], type_=key.type))
+        return pages.shape(None), values
+    last = pages.order.values(page.cursor)
+    values += last
+    return pages.shape(tuple([value is None for value in last])), values
 
 
-def _key_of(query: Select[Any]) -> Any:
-    described = query.column_descriptions
-    entity = described[0].get("entity")
-    is_entity = len(described) == 1 and described[0]["expr"] is entity
-    if is_entity and hasattr(entity, "id") and entity.id.type.python_type in (UUID, int):
-        return entity.id
-    raise TypeError("A page is of one model with an `id`, UUID or int: `select(Task).where(…)`.")
+def count_of(query: Select[Any], *, scoped: bool) -> tuple["Shape", list[Any]]:
+    """As `shape_of`, for the number of a query's rows, or one more than are counted."""
+    return _known(
+        query, (scoped, "count"), lambda keys: Shape(_counted(query), keys, scoped=scoped)
+    )
+
+
+def _counted(query: Select[Any]) -> Select[Any]:
+    ids = query.with_only_columns(query.column_descriptions[0]["entity"].id).order_by(None)
+    return select(func.count()).select_from(ids.limit(MOST_COUNTED + 1).subquery())
+
+
+class _Pages:
+    """The pages of a query in one order: the shapes of the first, and of those after a cursor."""
+
+    def __init__(
+        self, query: Select[Any], keys: Sequence[str], sort: str | None, *, scoped: bool
+    ) -> None:
+        self.order = Order(query, sort)
+        self._query = query
+        self._keys = [*keys, _LIMIT, *self.order.parameters]
+        self._scoped = scoped
+        self._shapes: dict[tuple[bool, ...] | None, PageShape] = {}
+
+    def shape(self, nulls: tuple[bool, ...] | None) -> "PageShape":
+        """`nulls`: which values of the cursor are null; None: there is no cursor."""
+        shape = self._shapes.get(nulls)
+        if shape is None:
+            query = self._query.order_by(None).order_by(*self.order.clauses)
+            query = query.limit(bindparam(_LIMIT, type_=Integer()))
+            if nulls is not None:
+                query = query.where(self.order.after(nulls))
+            shape = PageShape(query, self._keys, self.order, scoped=self._scoped)
+            self._shapes[nulls] = shape
+        return shape
+
+
+_LIMIT = "page_limit"
 
 
 def _known(
-    statement: Executable,
-    variant: tuple[Any, ...],
-    whole: Callable[[], Executable],
-    keys: tuple[str, ...],
-    scoped: bool,
-) -> tuple["Shape", list[Any]]:
-    """The shape of what `whole` makes of a statement, and the statement's own values; `keys` name
-    those that follow them."""
+    statement: Executable, variant: tuple[Any, ...], make: Callable[[list[str]], T]
+) -> tuple[T, list[Any]]:
+    """What `make` makes of the names of a statement's values, once per shape, and the values."""
     key = statement._generate_cache_key()
     if key is None:  # such as insert().values([…]): compiled each time
-        return Shape(whole(), keys, scoped=scoped), []
-    shape = _shapes.get((key.key, variant))
-    if shape is None:
-        own = [bind.key for bind in key.bindparams]
-        shape = _shapes[key.key, variant] = Shape(whole(), [*own, *keys], scoped=scoped)
+        return make([]), []
+    known: T | None = _shapes.get((key.key, variant))
+    if known is None:
+        known = _shapes[key.key, variant] = make([bind.key for bind in key.bindparams])
         if len(_shapes) > _MOST_SHAPES:
             _shapes.popitem(last=False)
-    return shape, [bind.effective_value for bind in key.bindparams]
+    return known, [bind.effective_value for bind in key.bindparams]
 
 
 class Shape:
@@ -122,14 +137,11 @@ class Shape:
     def __init__(self, statement: Executable, keys: Sequence[str], *, scoped: bool) -> None:
         """`keys` name the values that each execution brings, in their order."""
         self.loaders: tuple[Loader, ...] = loaders_of(statement)
-        self.writes = any(
-            isinstance(part, UpdateBase) or getattr(part, "_for_update_arg", None) is not None
-            for part in iterate(statement)  # its common table expressions may write, too
-        )
         self.returns_rows = isinstance(statement, Select) or bool(statement._returning)
         self._statement = statement
         self._compiled = compiled = _compile(statement, scoped=scoped)
         self.text = compiled.string
+        self.writes = not only_reads(self.text)
         self._expands = bool(compiled.post_compile_params | compiled.literal_execute_params)
         binds = {name: bind for bind, name in compiled.bind_names.items()}
         names: Iterable[str] = binds if self._expands else compiled.positiontup or ()
@@ -181,6 +193,16 @@ class Shape:
             else state.parameters[name]
             for name in state.positiontup or ()
         ]
+
+
+class PageShape(Shape):
+    """The shape of a page, and what makes a cursor of its last row."""
+
+    def __init__(
+        self, statement: Executable, keys: Sequence[str], order: Order, *, scoped: bool
+    ) -> None:
+        super().__init__(statement, keys, scoped=scoped)
+        self.cursor = order.cursor
 
 
 class _Execution:

@@ -11,6 +11,7 @@
 A table that says nothing is refused when the app starts.
 """
 
+from collections.abc import Collection
 from datetime import datetime
 from typing import Any, ClassVar
 from uuid import UUID
@@ -60,6 +61,15 @@ class Audience(SQLModel):
     owner_column: ClassVar[str | None] = None
 
 
+class Timestamps(SQLModel):
+    """When a row was made and last written, by the database's clock, in UTC."""
+
+    created_at: datetime = Field(default=None, sa_column_kwargs={"server_default": func.now()})
+    updated_at: datetime = Field(
+        default=None, sa_column_kwargs={"server_default": func.now(), "onupdate": func.now()}
+    )
+
+
 class Account(Audience):
     """A person who signs in, in the table `user`. Signed in, one sees one's own row and cannot
     write it; sign-up, login and the like go through `session.unscoped(…)`."""
@@ -70,6 +80,12 @@ class Account(Audience):
     id: UUID = Field(default_factory=uuid7, primary_key=True)
     is_active: bool = Field(default=True, sa_column_kwargs={"server_default": text("true")})
     """False: no request of theirs reaches the database any more."""
+
+    @property
+    def permissions(self) -> Collection[str]:
+        """What this person may do besides; `requires(…)` of kit.permissions asks. A project says
+        it in its own model."""
+        return ()
 
 
 class OwnedLink(Audience):
@@ -92,6 +108,14 @@ class Owned(OwnedLink):
     keeps what refers to them under the same owner, and `unique` means unique for one owner."""
 
     id: UUID = Field(default_factory=uuid7, primary_key=True)
+
+
+class AccountLogin(Owned, Timestamps):
+    """A person signed in on one device, in the table `login`. Its tokens end when the row goes."""
+
+    generation: int = 0
+    """How often its tokens have been refreshed."""
+    user_agent: str | None = Field(default=None, max_length=400)
 
 
 class Shared(Audience):
@@ -134,15 +158,6 @@ def one_of(column: Column[Any], values: list[str]) -> str:
     """SQL: a check that the column holds one of these."""
     quoted = ", ".join("'" + value.replace("'", "''") + "'" for value in values)
     return f"{column.name} IN ({quoted})"
-
-
-class Timestamps(SQLModel):
-    """When a row was made and last written, by the database's clock, in UTC."""
-
-    created_at: datetime = Field(default=None, sa_column_kwargs={"server_default": func.now()})
-    updated_at: datetime = Field(
-        default=None, sa_column_kwargs={"server_default": func.now(), "onupdate": func.now()}
-    )
 
 
 def audiences() -> dict[str, type[Audience]]:
@@ -258,6 +273,5 @@ def _others(columns: Any) -> list[Column[Any]]:
 
 
 def _options(index: Index) -> dict[str, Any]:
-    return {
-        f"postgresql_{key}": value for key, value in index.dialect_options["postgresql"].items()
-    }
+    given = index.dialect_options["postgresql"].items()
+    return {f"postgresql_{key}": value for key, value in given if value}

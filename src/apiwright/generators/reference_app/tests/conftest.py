@@ -12,6 +12,8 @@ from fastapi.testclient import TestClient
 
 from app.main import app, settings
 
+settings.rate_limit = "off"
+
 
 @pytest.fixture(scope="session", autouse=True)
 def database() -> Iterator[None]:
@@ -40,8 +42,14 @@ def bob(client: TestClient) -> TestClient:
 def signed_up(client: TestClient) -> TestClient:
     """A client that sends the token of a new user."""
     email, password = f"{secrets.token_hex(8)}@example.com", "correct horse battery"
-    client.post("/api/v1/auth/register", json={"email": email, "password": password})
-    login = client.post("/api/v1/auth/login", data={"username": email, "password": password})
+    credentials = {"email": email, "password": password}
+    client.post("/api/v1/auth/register", json=credentials)
+    return logged_in(client, **credentials)
+
+
+def logged_in(client: TestClient, email: str, password: str) -> TestClient:
+    """A client that sends the token of a new login."""
+    login = client.post("/api/v1/auth/login", json={"email": email, "password": password})
     token = login.json()["access_token"]
     signed_in = TestClient(app, headers={"Authorization": f"Bearer {token}"})
     signed_in.portal = client.portal  # the same running app: one event loop, one pool

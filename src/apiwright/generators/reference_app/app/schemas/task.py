@@ -1,7 +1,8 @@
 from datetime import datetime
-from typing import Annotated
+from typing import Annotated, Literal
 from uuid import UUID
 
+from apiwright.kit.pagination import PageQuery
 from apiwright.kit.schemas import unset
 from pydantic import BaseModel, StringConstraints
 
@@ -13,6 +14,7 @@ class TaskCreate(BaseModel):
     title: Title
     description: Description | None = None
     done: bool = False
+    project_id: UUID | None = None
 
 
 class TaskUpdate(BaseModel):
@@ -21,6 +23,14 @@ class TaskUpdate(BaseModel):
     title: Title = unset()
     description: Description | None = unset()
     done: bool = unset()
+    project_id: UUID | None = unset()
+
+
+class TaskQuery(PageQuery):
+    done: bool | None = None
+    project_id: UUID | None = None
+    search: Annotated[str, StringConstraints(max_length=200, pattern=r"^[^\x00]*$")] | None = None
+    sort: Literal["id", "-id", "title", "-title"] = "-id"
 
 
 class TaskPublic(BaseModel):
@@ -28,5 +38,6 @@ class TaskPublic(BaseModel):
     title: str
     description: str | None
     done: bool
+    project_id: UUID | None
     created_at: datetime
     updated_at: datetime

@@ -4,6 +4,8 @@ from uuid import UUID
 from apiwright.kit.passwords import NewPassword
 from pydantic import BaseModel, EmailStr
 
+from app.permissions import Role
+
 
 class UserCreate(BaseModel):
     email: EmailStr
@@ -13,4 +15,10 @@ class UserCreate(BaseModel):
 class UserPublic(BaseModel):
     id: UUID
     email: str
+    role: Role
     created_at: datetime
+
+
+class PasswordChange(BaseModel):
+    password: str
+    new_password: NewPassword

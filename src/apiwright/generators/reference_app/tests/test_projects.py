@@ -1,0 +1,71 @@
+import secrets
+
+import pytest
+from fastapi.testclient import TestClient
+
+PROJECTS, TASKS = "/api/v1/projects", "/api/v1/tasks"
+
+
+def create(client: TestClient) -> str:
+    answer = client.post(PROJECTS, json={"name": secrets.token_hex(8)})
+    assert answer.status_code == 201
+    project_id: str = answer.json()["id"]
+    return project_id
+
+
+def test_a_project_is_made_renamed_and_deleted(ada: TestClient) -> None:
+    url = f"{PROJECTS}/{create(ada)}"
+    assert ada.patch(url, json={"name": "Garden"}).json()["name"] == "Garden"
+    assert ada.get(url).json()["name"] == "Garden"
+    assert ada.delete(url).status_code == 204
+    assert ada.get(url).status_code == 404
+
+
+def test_a_name_is_unique_for_its_owner_and_free_for_others(
+    ada: TestClient, bob: TestClient
+) -> None:
+    name = {"name": secrets.token_hex(8)}
+    assert ada.post(PROJECTS, json=name).status_code == 201
+    again = ada.post(PROJECTS, json=name)
+    assert again.status_code == 409
+    assert [error["field"] for error in again.json()["errors"]] == ["name"]
+    assert bob.post(PROJECTS, json=name).status_code == 201
+
+
+@pytest.mark.parametrize("method", ["GET", "PATCH", "DELETE"])
+def test_another_users_project_is_not_found(ada: TestClient, bob: TestClient, method: str) -> None:
+    url = f"{PROJECTS}/{create(ada)}"
+    body = {"name": "Mine"} if method == "PATCH" else None
+    assert bob.request(method, url, json=body).status_code == 404
+    assert ada.get(url).status_code == 200
+
+
+def test_another_users_projects_are_not_listed(ada: TestClient, bob: TestClient) -> None:
+    project_id, other = create(ada), create(bob)
+    seen = [project["id"] for project in bob.get(PROJECTS).json()["items"]]
+    assert other in seen
+    assert project_id not in seen
+
+
+def test_tasks_of_a_project_are_listed_and_go_with_it(ada: TestClient) -> None:
+    project_id = create(ada)
+    body = {"title": "Dig", "project_id": project_id}
+    task = ada.post(TASKS, json=body).json()
+    ada.post(TASKS, json={"title": "Elsewhere"})
+    listed = ada.get(TASKS, params={"project_id": project_id}).json()["items"]
+    assert listed == [task]
+    ada.delete(f"{PROJECTS}/{project_id}")
+    assert ada.get(f"{TASKS}/{task['id']}").status_code == 404
+
+
+def test_a_task_cannot_be_put_into_another_users_project(ada: TestClient, bob: TestClient) -> None:
+    body = {"title": "Dig", "project_id": create(ada)}
+    foreign = bob.post(TASKS, json=body)
+    missing = bob.post(TASKS, json=body | {"project_id": "01900000-0000-7000-8000-000000000000"})
+    assert foreign.status_code == missing.status_code == 409
+    assert foreign.json() == missing.json()
+
+
+def test_nobody_signed_in_is_unauthorized(client: TestClient) -> None:
+    assert client.get(PROJECTS).status_code == 401
+    assert client.post(PROJECTS, json={"name": "Garden"}).status_code == 401

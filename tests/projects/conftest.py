@@ -1,0 +1,3 @@
+"""Projects that are read, not tests that are run."""
+
+collect_ignore_glob = ["*"]

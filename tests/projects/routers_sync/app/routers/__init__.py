@@ -1,0 +1,2 @@
+from .posts import router as posts_router
+from .users import *

@@ -1,0 +1,3 @@
+from app.crud.item import item
+
+__all__ = ["item"]
