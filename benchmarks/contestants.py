@@ -38,6 +38,8 @@ class Contestant:
     folder: Path
     database: str
     environment: dict[str, str]
+    logs_in: bool = False
+    """Whether it has a login route."""
 
 
 class Stage:
@@ -62,15 +64,15 @@ class Stage:
 
 
 def apiwright(stage: Stage) -> Contestant:
-    """What `apiwright new` writes, as it is."""
+    """What `apiwright new` writes, as it is. Requests are counted, but none is one too many."""
     _run([*_APIWRIGHT, "new", APP_NAME], stage.scratch, dict(os.environ))
     project = stage.scratch / APP_NAME
     database = asyncio.run(data.create_database(stage.server, "apiwright"))
-    environment = stage.environment(database)
+    environment = stage.environment(database) | {"RATE_LIMIT": "100000/minute"}
     _run([*_APIWRIGHT, "db", "upgrade"], project, environment)
     asyncio.run(data.fill(database))
     serve = [*_APIWRIGHT, "run", "--host", "127.0.0.1", "--port", "{port}"]
-    return Contestant(serve, project, database, environment)
+    return Contestant(serve, project, database, environment, logs_in=True)
 
 
 def async_orm(stage: Stage) -> Contestant:

@@ -1,4 +1,4 @@
-"""The data every contestant serves: the same users and tasks in the same two tables."""
+"""The data every contestant serves: the same users and tasks in the same tables."""
 
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
@@ -15,7 +15,8 @@ TASKS_EACH = 60
 
 _START = datetime(2020, 1, 1, tzinfo=UTC)
 _END = "2021-01-01"  # after this only what the load has written
-_HASH = "$2b$12$" + "x" * 53  # nobody logs in with a password here
+PASSWORD = "correct horse battery"  # noqa: S105  # not a secret
+_HASH = "$2b$12$owzeQi1NVVjgnQnC9zK5Ce38n5EkaCj71gP974cDJlO/it5QPI9rq"  # everybody's
 
 
 def identifier(number: int) -> UUID:
@@ -34,6 +35,10 @@ def owner_of(task: int) -> int:
 def tasks_of(owner: int) -> list[UUID]:
     """The tasks of one of the users who sign in, newest first."""
     return [identifier(owner + OWNERS * n) for n in reversed(range(TASKS_EACH))]
+
+
+def email_of(user: int) -> str:
+    return f"user{user}@example.com"
 
 
 def title_of(task: int) -> str:
@@ -63,9 +68,12 @@ async def create_database(server: str, name: str, schema: str = "") -> str:
 
 
 async def fill(url: str) -> None:
+    """A table of logins gets one, with the user's own id, of each user who signs in."""
     connection = await asyncpg.connect(url)
     await connection.copy_records_to_table("user", records=_users(), columns=_USER_COLUMNS)
     await connection.copy_records_to_table("task", records=_tasks(), columns=_TASK_COLUMNS)
+    if await _has_logins(connection):
+        await connection.copy_records_to_table("login", records=_logins(), columns=_LOGIN_COLUMNS)
     await _vacuum(connection)
     await connection.close()
 
@@ -74,6 +82,8 @@ async def clean(url: str) -> None:
     """Remove what the load has created, and what its updates have left behind."""
     connection = await asyncpg.connect(url)
     await connection.execute(f"DELETE FROM task WHERE created_at > '{_END}'")
+    if await _has_logins(connection):
+        await connection.execute(f"DELETE FROM login WHERE created_at > '{_END}'")
     await _vacuum(connection)
     await connection.close()
 
@@ -81,16 +91,29 @@ async def clean(url: str) -> None:
 async def _vacuum(connection: Connection) -> None:
     await connection.execute('VACUUM ANALYZE "user"')
     await connection.execute("VACUUM ANALYZE task")
+    if await _has_logins(connection):
+        await connection.execute("VACUUM ANALYZE login")
 
 
-_USER_COLUMNS = ["id", "email", "password_hash", "is_active", "created_at", "updated_at"]
+async def _has_logins(connection: Connection) -> bool:
+    return bool(await connection.fetchval("SELECT to_regclass('login') IS NOT NULL"))
+
+
+_USER_COLUMNS = ["id", "email", "password_hash", "is_active", "role", "created_at", "updated_at"]
+_LOGIN_COLUMNS = ["id", "owner_id", "generation", "created_at", "updated_at"]
 _TASK_COLUMNS = ["id", "owner_id", "title", "description", "done", "created_at", "updated_at"]
 
 
 def _users() -> Iterator[tuple[object, ...]]:
     for number in range(1, USERS + 1):
         made = _made(number)
-        yield identifier(number), f"user{number}@example.com", _HASH, True, made, made
+        yield identifier(number), email_of(number), _HASH, True, "member", made, made
+
+
+def _logins() -> Iterator[tuple[object, ...]]:
+    for number in range(1, OWNERS + 1):
+        made = _made(number)
+        yield identifier(number), identifier(number), 0, made, made
 
 
 def _tasks() -> Iterator[tuple[object, ...]]:

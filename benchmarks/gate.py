@@ -11,7 +11,7 @@ from apiwright.kit.tokens import Tokens
 from benchmarks import data
 from benchmarks.load import PATH
 
-_FIELDS = {"id", "title", "description", "done", "created_at", "updated_at"}
+_FIELDS = {"id", "title", "description", "done", "project_id", "created_at", "updated_at"}
 _ADA, _BOB = 1, 2  # numbers of two users
 
 
@@ -27,7 +27,8 @@ Call = Callable[..., Answer]
 
 
 class Signer:
-    """Makes the tokens of a run: good ones, expired ones, and somebody else's."""
+    """Makes the tokens of a run: good ones, expired ones, and somebody else's. Each is of the login
+    that `data.fill` has made for its user."""
 
     def __init__(self, key: str, app_name: str) -> None:
         self._good = Tokens(key, app_name, lifetime=24 * 60 * 60)
@@ -35,13 +36,18 @@ class Signer:
         self._foreign = Tokens(key[::-1] + "x", app_name, lifetime=24 * 60 * 60)
 
     def token(self, user: int) -> str:
-        return self._good.issue(data.identifier(user)).access_token
+        return _of(self._good, user)
 
     def expired(self, user: int) -> str:
-        return self._expired.issue(data.identifier(user)).access_token
+        return _of(self._expired, user)
 
     def foreign(self, user: int) -> str:
-        return self._foreign.issue(data.identifier(user)).access_token
+        return _of(self._foreign, user)
+
+
+def _of(tokens: Tokens, user: int) -> str:
+    identifier = data.identifier(user)
+    return tokens.issue_for_login(identifier, identifier, 0).access_token
 
 
 def complaints(call: Call, signer: Signer) -> list[str]:
@@ -63,6 +69,7 @@ def complaints(call: Call, signer: Signer) -> list[str]:
 def _reading(call: Call, ada: str, bob: str) -> Iterator[str]:
     path = f"{PATH}/{data.identifier(_ADA)}"  # task 1 is user 1's
     expected = {"id": str(data.identifier(_ADA)), "title": data.title_of(_ADA), "done": False}
+    expected |= {"project_id": None}
     yield from _unless_task("get one's own task", call("GET", path, ada), 200, expected)
     yield from _unless("get another user's task", call("GET", path, bob), 404)
 

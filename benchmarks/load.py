@@ -18,8 +18,9 @@ WORKLOADS = {
     "W3": "create a task",
     "W4": "update a task",
     "W5": "60 % W1, 25 % W2, 10 % W3, 5 % W4",
+    "W6": "W1, and four logins a second beside it",
 }
-_MIX = {"W1": 60, "W2": 25, "W3": 10, "W4": 5}
+_MIXED = {"W5": {"W1": 60, "W2": 25, "W3": 10, "W4": 5}, "W6": {"W1": 100}}
 _REQUESTS = 4_000  # in a file; sent over and over
 _CONNECTIONS = 16
 _SCRIPT = Path(__file__).with_name("load.lua")
@@ -54,7 +55,7 @@ def install_wrk() -> None:
 def write_requests(workload: str, tokens: list[str], file: Path) -> None:
     """`tokens` are those of the users who sign in, in their order."""
     chance = random.Random(42)  # noqa: S311  # the same requests for everybody, in every run
-    kinds = _MIX if workload == "W5" else {workload: 100}
+    kinds = _MIXED.get(workload, {workload: 100})
     parts = [kind for kind, percent in kinds.items() for _ in range(percent * _REQUESTS // 100)]
     chance.shuffle(parts)
     lines = [_request(kind, number, tokens, chance) for number, kind in enumerate(parts)]

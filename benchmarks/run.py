@@ -11,7 +11,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, nullcontext
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -20,11 +20,12 @@ from typing import Any
 
 from apiwright.errors import ApiwrightError
 from apiwright.kit import embedded
-from benchmarks import contestants, data, gate, load, processes, results
+from benchmarks import contestants, data, gate, load, processes, results, storm
 from benchmarks.contestants import Contestant, LeftOut, Stage
 from benchmarks.gate import Signer
 from benchmarks.results import Figures, Results
 from benchmarks.server import DidNotStart, Server
+from benchmarks.storm import Logins
 
 LATEST = Path(__file__).parent / "results" / "latest.json"
 _STARTS = 3
@@ -154,6 +155,8 @@ class Bench:
         for workload in self._options.workloads:
             for name in order:
                 contestant, server = self._serving[name]
+                if workload == "W6" and not contestant.logs_in:
+                    continue
                 figures = self._measure(server, workload)
                 asyncio.run(data.clean(contestant.database))
                 self.results.add(name, workload, figures)
@@ -165,7 +168,9 @@ class Bench:
     def _measure(self, server: Server, workload: str) -> Figures:
         pids = server.pid, self._postgres
         before = [processes.cpu_seconds(pid) for pid in pids]
-        seen = load.run(server.port, self._requests(workload), self._options.seconds)
+        beside = storm.logging_in(server) if workload == "W6" else nullcontext(Logins())
+        with beside as logins:
+            seen = load.run(server.port, self._requests(workload), self._options.seconds)
         after = [processes.cpu_seconds(pid) for pid in pids]
         requests = max(seen.requests, 1)
         cpu_us, pg_us = (
@@ -178,7 +183,7 @@ class Bench:
             p99_ms=seen.p99 / 1000,
             pg_us=pg_us,
             pss_mb=processes.memory_mb(server.pid),
-            errors=seen.errors,
+            errors=seen.errors + logins.failed,
         )
 
 

@@ -1,5 +1,6 @@
 import subprocess
 import sys
+from importlib.metadata import version
 from pathlib import Path
 
 import pytest
@@ -79,6 +80,21 @@ def test_a_database_that_cannot_be_reached_is_said_in_a_sentence(
     Path("pyproject.toml").touch()
     assert main(command) == 2
     assert "apiwright: " in capsys.readouterr().err
+
+
+def test_a_port_that_there_is_not_is_a_usage_error(capsys: pytest.CaptureFixture[str]) -> None:
+    for port in ("65536", "-1", "http"):
+        with pytest.raises(SystemExit) as stopped:
+            main(["run", "--port", port])
+        assert stopped.value.code == 2
+        assert "--port" in capsys.readouterr().err
+
+
+def test_it_says_its_version(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as stopped:
+        main(["--version"])
+    assert stopped.value.code == 0
+    assert capsys.readouterr().out.strip() == version("apiwright")
 
 
 def test_an_unknown_command_is_a_usage_error() -> None:

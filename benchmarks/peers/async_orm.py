@@ -44,6 +44,14 @@ class User(Base):
     email: Mapped[str] = mapped_column(String(254), unique=True)
     password_hash: Mapped[str] = mapped_column(String(255))
     is_active: Mapped[bool] = mapped_column(default=True)
+    role: Mapped[str] = mapped_column(String(6), default="member")
+
+
+class Project(Base):
+    __tablename__ = "project"
+
+    owner_id: Mapped[UUID] = mapped_column(ForeignKey("user.id", ondelete="CASCADE"))
+    name: Mapped[str] = mapped_column(String(200))
 
 
 class Task(Base):
@@ -53,18 +61,21 @@ class Task(Base):
     title: Mapped[str] = mapped_column(String(200))
     description: Mapped[str | None] = mapped_column(String(2000))
     done: Mapped[bool] = mapped_column(default=False)
+    project_id: Mapped[UUID | None] = mapped_column(ForeignKey("project.id", ondelete="CASCADE"))
 
 
 class TaskCreate(BaseModel):
     title: str = Field(min_length=1, max_length=200)
     description: str | None = Field(None, max_length=2000)
     done: bool = False
+    project_id: UUID | None = None
 
 
 class TaskUpdate(BaseModel):
     title: str | None = Field(None, min_length=1, max_length=200)
     description: str | None = Field(None, max_length=2000)
     done: bool | None = None
+    project_id: UUID | None = None
 
 
 class TaskPublic(BaseModel):
@@ -74,6 +85,7 @@ class TaskPublic(BaseModel):
     title: str
     description: str | None
     done: bool
+    project_id: UUID | None
     created_at: datetime
     updated_at: datetime
 

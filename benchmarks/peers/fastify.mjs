@@ -15,14 +15,15 @@ const verify = createVerifier({
   allowedIss: APP_NAME
 })
 
-const COLUMNS = 'id, title, description, done, created_at, updated_at'
+const COLUMNS = 'id, title, description, done, project_id, created_at, updated_at'
 const SQL = {
-  user: 'SELECT id, email, password_hash, is_active, created_at, updated_at FROM "user" WHERE id = $1',
+  user: 'SELECT id, email, password_hash, is_active, role, created_at, updated_at FROM "user" WHERE id = $1',
   get: `SELECT ${COLUMNS} FROM task WHERE id = $1 AND owner_id = $2`,
   list: `SELECT ${COLUMNS} FROM task WHERE owner_id = $1
     ORDER BY created_at DESC, id DESC LIMIT $2 OFFSET $3`,
   count: 'SELECT count(*)::int AS total FROM task WHERE owner_id = $1',
-  create: `INSERT INTO task (owner_id, title, description, done) VALUES ($1, $2, $3, $4)
+  create: `INSERT INTO task (owner_id, title, description, done, project_id)
+    VALUES ($1, $2, $3, $4, $5)
     RETURNING ${COLUMNS}`
 }
 
@@ -33,7 +34,8 @@ async function rows (name, values, text = SQL[name]) {
 const fields = {
   title: { type: 'string', minLength: 1, maxLength: 200 },
   description: { type: 'string', nullable: true, maxLength: 2000 },
-  done: { type: 'boolean' }
+  done: { type: 'boolean' },
+  project_id: { type: 'string', format: 'uuid', nullable: true }
 }
 const created = { type: 'object', properties: fields, required: ['title'] }
 const updated = { type: 'object', properties: fields, minProperties: 1 }
@@ -45,6 +47,7 @@ const task = {
     title: { type: 'string' },
     description: { type: 'string', nullable: true },
     done: { type: 'boolean' },
+    project_id: { type: 'string', nullable: true },
     created_at: timestamp,
     updated_at: timestamp
   }
@@ -92,9 +95,9 @@ app.register(async (tasks) => {
   })
 
   tasks.post('', { schema: { body: created, response: { 201: task } } }, async ({ userId, body }, reply) => {
-    const { title, description = null, done = false } = body
+    const { title, description = null, done = false, project_id = null } = body
     reply.code(201)
-    return (await rows('create', [userId, title, description, done]))[0]
+    return (await rows('create', [userId, title, description, done, project_id]))[0]
   })
 
   tasks.get('/:id', { schema: { params: taskId, response: { 200: task } } }, async ({ userId, params }, reply) =>

@@ -13,7 +13,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 from types import FrameType
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from apiwright.errors import ApiwrightError
 
@@ -46,10 +46,21 @@ def _stop(number: int, frame: FrameType | None) -> None:
     raise SystemExit(128 + number)  # so that every `finally` on the way out runs
 
 
+class _Version(argparse.Action):
+    """Looked up only when asked for."""
+
+    def __call__(self, parser: argparse.ArgumentParser, *_: Any) -> None:
+        from importlib.metadata import version
+
+        print(version("apiwright"))
+        parser.exit()
+
+
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="apiwright", description="A backend engineer's job for FastAPI."
     )
+    parser.add_argument("--version", action=_Version, nargs=0, help="say which version this is")
     commands = parser.add_subparsers(metavar="COMMAND", required=True)
 
     new = commands.add_parser("new", help="write a new backend")
@@ -128,7 +139,13 @@ def _parser() -> argparse.ArgumentParser:
 
 def _address(parser: argparse.ArgumentParser, host: str) -> None:
     parser.add_argument("--host", default=host, help=f"(default: {host})")
-    parser.add_argument("--port", type=int, default=8000, help="(default: 8000)")
+    parser.add_argument("--port", type=_port, default=8000, help="(default: 8000)")
+
+
+def _port(text: str) -> int:
+    if not (text.isdecimal() and int(text) <= 65535):
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number from 0 to 65535")
+    return int(text)
 
 
 def _new(options: argparse.Namespace) -> int:
@@ -266,6 +283,7 @@ def _run(options: argparse.Namespace) -> int:
     logs.configure(settings)
     if settings.database_url is not None:
         _reach(settings.database_url.get_secret_value())
+    _check(entrypoint)
     uvicorn.run(
         entrypoint,
         host=options.host,
@@ -333,6 +351,27 @@ def _reach(url: str) -> None:
         raise ApiwrightError(
             f"The database cannot be reached: {error}.", "Is DATABASE_URL right, and is it running?"
         ) from None
+
+
+def _check(entrypoint: str) -> None:
+    """Raises ApiwrightError, in words and once, for what each worker would refuse to start with."""
+    import asyncio
+
+    from uvicorn.importer import import_from_string
+
+    from apiwright.kit import permissions
+    from apiwright.kit.database import opened
+
+    app: FastAPI = import_from_string(entrypoint)
+    permissions.check(app)
+    settings: Any = getattr(app.state, "settings", None)
+
+    async def check() -> None:
+        async with opened(settings):
+            pass
+
+    if settings is not None:  # `web.install` was not called otherwise
+        asyncio.run(check())
 
 
 def _project() -> tuple[str, "Settings"]:

@@ -17,6 +17,7 @@ import pytest
 from apiwright.generators import new
 from apiwright.kit import embedded
 from tests.e2e.conftest import APIWRIGHT, environment, wait_until_ready
+from tests.postgres import new_database
 
 WRITERS = 8
 
@@ -34,7 +35,7 @@ class Backend:
         self.server: subprocess.Popen[bytes] | None = None
 
     def start(self, url: str) -> None:
-        self.variables = {"DATABASE_URL": url, "SECRET_KEY": "k" * 32}
+        self.variables = {"DATABASE_URL": url, "SECRET_KEY": "k" * 32, "RATE_LIMIT": "off"}
         command = [*APIWRIGHT, "db", "upgrade"]
         environ = environment(**self.variables)
         subprocess.run(command, cwd=self.folder, env=environ, check=True, capture_output=True)
@@ -60,8 +61,7 @@ class Backend:
     def token(self) -> str:
         user = {"email": "ada@example.com", "password": "correct horse battery"}
         httpx2.post(f"{self.address}/api/v1/auth/register", json=user)
-        form = {"username": user["email"], "password": user["password"]}
-        answer = httpx2.post(f"{self.address}/api/v1/auth/login", data=form)
+        answer = httpx2.post(f"{self.address}/api/v1/auth/login", json=user)
         return str(answer.json()["access_token"])
 
 
@@ -115,6 +115,24 @@ def test_kill_9_of_postgres_loses_no_acknowledged_write_and_heals(
     with embedded.running(folder):
         assert acknowledged <= kept(backend, headers)
         assert httpx2.get(f"{backend.address}/health/ready").status_code == 200
+
+
+def test_a_database_that_was_not_migrated_is_said_in_a_sentence_and_once(
+    tmp_path: Path, server: str
+) -> None:
+    project = new.write("shop", tmp_path).folder
+    with new_database(server) as url:
+        done = subprocess.run(
+            [*APIWRIGHT, "run", "--workers", "2"],
+            cwd=project,
+            env=environment(DATABASE_URL=url, SECRET_KEY="k" * 32),
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+    assert done.returncode == 2
+    assert "apiwright db upgrade" in done.stderr
+    assert "Traceback" not in done.stderr
 
 
 async def write_until_it_is_gone(

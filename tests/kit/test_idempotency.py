@@ -6,6 +6,7 @@ import subprocess
 import sys
 import time
 from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager
 from datetime import timedelta
 from typing import Any
 
@@ -254,6 +255,14 @@ async def test_a_body_that_is_too_large_is_refused_as_ever(
     assert await kept(superuser) == (0, 0)
 
 
+async def test_the_answer_is_kept_in_the_transaction_of_what_was_written(
+    client: httpx2.AsyncClient, superuser: asyncpg.Connection
+) -> None:
+    await client.post("/create", json={"title": "x"}, headers=KEY)
+    written = await superuser.fetchval("SELECT xmin::text FROM task")
+    assert await superuser.fetchval("SELECT xmin::text FROM idempotency_key") == written
+
+
 async def test_the_route_sees_its_own_transaction(client: httpx2.AsyncClient) -> None:
     assert (await client.post("/add_and_see", headers=KEY)).json() == 1
     assert (await client.post("/add_and_see", headers=KEY)).json() == 1
@@ -380,9 +389,9 @@ async def test_of_many_at_once_one_is_carried_out(
     assert sum("Idempotency-Replayed" not in answer.headers for answer in carried_out) == 1
 
 
-async def test_a_second_one_does_not_wait_for_the_first(
-    app: FastAPI, client: httpx2.AsyncClient, superuser: asyncpg.Connection
-) -> None:
+@pytest.fixture
+def goes_on(app: FastAPI) -> asyncio.Event:
+    """What the route /slow waits for."""
     goes_on = asyncio.Event()
 
     @app.post("/slow")
@@ -391,6 +400,15 @@ async def test_a_second_one_does_not_wait_for_the_first(
         await add(session)
         return 7
 
+    return goes_on
+
+
+@asynccontextmanager
+async def under_way(
+    client: httpx2.AsyncClient, goes_on: asyncio.Event, superuser: asyncpg.Connection
+) -> AsyncIterator[None]:
+    """A slow request is being carried out while the block runs, and is answered after it."""
+    goes_on.clear()
     first = asyncio.create_task(client.post("/slow", headers=KEY))
 
     async def is_taken() -> bool:
@@ -399,15 +417,44 @@ async def test_a_second_one_does_not_wait_for_the_first(
 
     assert await eventually(is_taken)
     async with asyncio.timeout(5):
+        yield
+    goes_on.set()
+    assert (await first).json() == 7
+
+
+async def test_a_second_one_does_not_wait_for_the_first(
+    client: httpx2.AsyncClient, goes_on: asyncio.Event, superuser: asyncpg.Connection
+) -> None:
+    async with under_way(client, goes_on, superuser):
         second = await client.post("/slow", headers=KEY)
         other = await client.post("/create", json={"title": "x"}, headers=KEY)
     assert "is being carried out" in is_problem(second, 409)
     assert second.headers["Retry-After"] == "1"
     is_problem(other, 409)
-    goes_on.set()
-    assert (await first).json() == 7
     assert (await client.post("/slow", headers=KEY)).json() == 7
     assert await kept(superuser) == (1, 1)
+
+
+async def test_a_key_of_another_user_is_another_key(
+    app: FastAPI,
+    client: httpx2.AsyncClient,
+    goes_on: asyncio.Event,
+    users: TwoUsers,
+    superuser: asyncpg.Connection,
+) -> None:
+    bob = {"Authorization": f"Bearer {app.state.tokens.issue(users.bob).access_token}", **KEY}
+    async with under_way(client, goes_on, superuser):
+        assert (await client.post("/add_nothing_said", headers=bob)).status_code == 204
+
+
+async def test_what_was_answered_long_ago_is_not_repeated_while_the_key_is_used_anew(
+    client: httpx2.AsyncClient, goes_on: asyncio.Event, superuser: asyncpg.Connection
+) -> None:
+    goes_on.set()
+    assert (await client.post("/slow", headers=KEY)).json() == 7
+    await a_day_later(superuser)
+    async with under_way(client, goes_on, superuser):
+        is_problem(await client.post("/slow", headers=KEY), 409)
 
 
 # what is not kept

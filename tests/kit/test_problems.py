@@ -230,6 +230,23 @@ def test_an_unknown_path_and_a_wrong_method_are_problems() -> None:
     assert answer.headers["Allow"] == "POST"
 
 
+def test_a_wrong_method_is_told_every_method_of_the_path() -> None:
+    app = FastAPI(root_path="/behind")
+    problems.install(app)
+    router = APIRouter(prefix="/cats")
+    for method in ("GET", "PATCH", "DELETE"):
+        router.add_api_route("/{name}", lambda: None, methods=[method])
+    app.include_router(router)
+
+    @app.post("/cats")
+    async def create() -> None: ...
+
+    client = TestClient(app)
+    assert client.put("/cats/tom").headers["Allow"] == "DELETE, GET, PATCH"
+    assert client.options("/behind/cats/tom").headers["Allow"] == "DELETE, GET, PATCH"
+    assert client.get("/cats").headers["Allow"] == "POST"
+
+
 def test_fastapis_own_exception_keeps_its_detail_and_headers() -> None:
     answer = client.get("/raise/410", params={"detail": "It was sold."})
     assert problem_of(answer, 410)["detail"] == "It was sold."

@@ -58,7 +58,7 @@ def install(app: FastAPI) -> None:
 
     @asynccontextmanager
     async def serving(app: FastAPI) -> AsyncIterator[Any]:
-        _check(app)
+        check(app)
         async with serve(app) as state:
             yield state
 
@@ -93,7 +93,7 @@ def _routes(app: FastAPI) -> Iterator[tuple[RouteContext, Dependant]]:
             yield context, dependant
 
 
-def _check(app: FastAPI) -> None:
+def check(app: FastAPI) -> None:
     """Raises ApiwrightError for a route that does not say who may call it."""
     opened = []
     for context, dependant in _routes(app):

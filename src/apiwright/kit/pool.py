@@ -72,9 +72,11 @@ class Pool:
             self.drop(connection)
             if isinstance(error, CUT):
                 self.forget_idle()  # cut at the same time, probably
-            elif reader not in (None, holder) and isinstance(error, asyncpg.PostgresError):
-                _warn(error)  # if it was not the COMMIT, it comes once more
-                return await self.begin(begin, holder)
+            elif isinstance(error, asyncpg.PostgresError) and not connection.is_in_transaction():
+                # nothing was begun: it was the COMMIT
+                if reader is not holder:
+                    _warn(error)
+                    return await self.begin(begin, holder)
             raise
         self.give(connection)
         return None

@@ -228,7 +228,22 @@ async def _http_exception(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)
     if error.status_code in (204, 304):  # which have no body
         return Response(status_code=error.status_code, headers=error.headers)
-    return _problem(error).response()
+    problem = _problem(error)
+    if error.status_code == 405 and problem is not error:
+        problem.headers = {**(error.headers or {}), **_allowed(request)}
+    return problem.response()
+
+
+def _allowed(request: Request) -> dict[str, str]:
+    """Every method of the path, as RFC 9110 wants it; the framework names those of one route."""
+    path = request.scope["path"].removeprefix(request.scope.get("root_path", ""))
+    methods = {
+        method
+        for context in iter_route_contexts(request.app.routes)
+        if (pattern := getattr(context, "path_regex", None)) and pattern.match(path)
+        for method in context.methods or ()
+    }
+    return {"Allow": ", ".join(sorted(methods))} if methods else {}
 
 
 def _problem(error: HTTPException) -> Problem:

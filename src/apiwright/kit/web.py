@@ -25,6 +25,7 @@ def install(app: FastAPI, settings: Settings) -> None:
 
     Raises ApiwrightError for settings that cannot be followed.
     """
+    app.state.settings = settings
     logins.install(app, settings)
     permissions.install(app)
     docs.install(app, settings.docs_password)
