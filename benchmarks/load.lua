@@ -12,6 +12,10 @@ local function request_of(line)
 end
 
 function init(arguments)
+  local pause = tonumber(arguments[2])
+  if pause > 0 then
+    delay = function() return pause end -- wrk calls it when there is one
+  end
   for line in io.lines(arguments[1]) do
     requests[#requests + 1] = request_of(line)
   end

@@ -22,7 +22,7 @@ WORKLOADS = {
 }
 _MIXED = {"W5": {"W1": 60, "W2": 25, "W3": 10, "W4": 5}, "W6": {"W1": 100}}
 _REQUESTS = 4_000  # in a file; sent over and over
-_CONNECTIONS = 16
+CONNECTIONS = 16
 _SCRIPT = Path(__file__).with_name("load.lua")
 
 
@@ -77,10 +77,11 @@ def _request(workload: str, number: int, tokens: list[str], chance: random.Rando
     )
 
 
-def run(port: int, requests: Path, seconds: int) -> Answers:
-    command = ["wrk", "--threads=1", f"--connections={_CONNECTIONS}", f"--duration={seconds}s"]
+def run(port: int, requests: Path, seconds: int, *, pause_ms: int = 0) -> Answers:
+    """`pause_ms`: of each connection, between an answer and its next request."""
+    command = ["wrk", "--threads=1", f"--connections={CONNECTIONS}", f"--duration={seconds}s"]
     command += ["--timeout=5s", f"--script={_SCRIPT}", f"http://127.0.0.1:{port}"]
-    command += ["--", str(requests)]
+    command += ["--", str(requests), str(pause_ms)]
     done = subprocess.run(command, capture_output=True, text=True)
     for line in done.stdout.splitlines():
         if line.startswith("{"):

@@ -77,8 +77,8 @@ def table(results: Results) -> str:
     medians = results.medians()
     parts = ["\n".join(_rows(workload, medians)) for workload in WORKLOADS]
     parts += [
-        f"{name}: four logins a second make the p50 of W1 {_ratio(its['W6'].p50_ms, its['W1'].p50_ms)}"
-        " times what it is without"
+        f"{name}: the p50 of W1 with four logins a second beside it is"
+        f" {_ratio(its['W6'].p50_ms, its['W1'].p50_ms)} times what it is without"
         for name, its in medians.items()
         if {"W1", "W6"} <= its.keys()
     ]

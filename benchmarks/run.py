@@ -58,7 +58,7 @@ def main() -> int:
     options = Options.from_environment()
     load.install_wrk()
     try:
-        with _scratch() as scratch, _postgres(scratch) as (url, postgres):
+        with scratch_folder() as scratch, postgres_server(scratch) as (url, postgres):
             bench = Bench(options, scratch, url, postgres)
             bench.run()
             with_node = "f-fastify-user" in bench.results.rounds
@@ -188,13 +188,13 @@ class Bench:
 
 
 @contextmanager
-def _scratch() -> Iterator[Path]:
+def scratch_folder() -> Iterator[Path]:
     with tempfile.TemporaryDirectory(prefix="apiwright-bench-", ignore_cleanup_errors=True) as path:
         yield Path(path)
 
 
 @contextmanager
-def _postgres(scratch: Path) -> Iterator[tuple[str, int]]:
+def postgres_server(scratch: Path) -> Iterator[tuple[str, int]]:
     """The URL of a server that is gone afterwards, and its process."""
     folder = scratch / "postgres"
     pid = folder / "postmaster.pid"

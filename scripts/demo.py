@@ -13,7 +13,6 @@ import sys
 import tempfile
 import time
 import urllib.error
-import urllib.parse
 import urllib.request
 from pathlib import Path
 from types import FrameType
@@ -79,24 +78,44 @@ def transcript() -> None:
         account = {"email": f"{name}@example.com", "password": PASSWORD}
         show(f"{name.title()} signs up and logs in")
         call("POST", "/auth/register", body=account)
-        login = f"{API}/auth/login"
-        form = {"username": account["email"], "password": PASSWORD}
-        fields = " ".join(f"-d {shlex.quote(f'{key}={value}')}" for key, value in form.items())
-        say(f"$ {name.upper()}=$(curl -s {login} {fields} | cut -d '\"' -f 4)")
-        answer = urllib.request.urlopen(login, urllib.parse.urlencode(form).encode())
-        tokens[name] = json.load(answer)["access_token"]
+        line, request = prepare("POST", "/auth/login", body=account)
+        say(f"$ {name.upper()}=$({line} | cut -d '\"' -f 4)")
+        with urllib.request.urlopen(request) as answer:
+            tokens[name] = json.load(answer)["access_token"]
 
-    show("Ada creates a task")
-    task = call("POST", "/tasks", body={"title": "Buy milk"}, name="ada", token=tokens["ada"])
-    show("Bob asks for it: for him it does not exist")
-    call("GET", f"/tasks/{task['id']}", name="bob", token=tokens["bob"])
+    ada, bob = ({"name": name, "token": token} for name, token in tokens.items())
+    show("Ada creates a project, a task in it, and a tag for it")
+    project = call("POST", "/projects", body={"name": "Breakfast"}, **ada)
+    wish = {"title": "Buy milk", "project_id": project["id"]}
+    task = call("POST", "/tasks", body=wish, **ada)
+    tag = call("POST", "/tags", body={"name": "shopping"}, **ada)
+    call("PUT", f"/tasks/{task['id']}/tags/{tag['id']}", **ada)
+    show("Bob asks for the task: for him it does not exist")
+    call("GET", f"/tasks/{task['id']}", **bob)
     show("Ada asks for it")
-    call("GET", f"/tasks/{task['id']}", name="ada", token=tokens["ada"])
+    call("GET", f"/tasks/{task['id']}", **ada)
 
 
 def call(method: str, path: str, *, body: Any = None, name: str = "", token: str = "") -> Any:
     """Send a request; print the curl line that does the same, and the answer."""
-    headers, line = {}, f"$ curl -s {API}{path}"
+    line, request = prepare(method, path, body=body, name=name, token=token)
+    say(f"$ {line}")
+    try:
+        with urllib.request.urlopen(request) as answer:
+            status, text = answer.status, answer.read().decode()
+    except urllib.error.HTTPError as error:
+        status, text = error.code, error.read().decode()
+    say(f"{status} {text}".rstrip())
+    return json.loads(text) if text else None
+
+
+def prepare(
+    method: str, path: str, *, body: Any = None, name: str = "", token: str = ""
+) -> tuple[str, urllib.request.Request]:
+    """The curl line of a request, and the request."""
+    headers, line = {}, f"curl -s {API}{path}"
+    if body is None and method != "GET":
+        line += f" -X {method}"
     if token:
         headers["Authorization"] = f"Bearer {token}"
         line += f' -H "Authorization: Bearer ${name.upper()}"'
@@ -104,15 +123,7 @@ def call(method: str, path: str, *, body: Any = None, name: str = "", token: str
     if body is not None:
         data, headers["Content-Type"] = json.dumps(body).encode(), "application/json"
         line += f" -H 'Content-Type: application/json' -d {shlex.quote(json.dumps(body))}"
-    say(line)
-    request = urllib.request.Request(f"{API}{path}", data, headers, method=method)
-    try:
-        with urllib.request.urlopen(request) as answer:
-            status, text = answer.status, answer.read().decode()
-    except urllib.error.HTTPError as error:
-        status, text = error.code, error.read().decode()
-    say(f"{status} {text}")
-    return json.loads(text)
+    return line, urllib.request.Request(f"{API}{path}", data, headers, method=method)
 
 
 def show(step: str) -> None:

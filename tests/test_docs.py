@@ -2,7 +2,7 @@
 
 In a page of docs/kit the Python blocks are one program, one after another; `await` stands in them
 as in `python -m asyncio`. A block whose first line names a file is that file. It runs in a project
-of `apiwright new`, whose models are those of tables.md, on a database of its own.
+of `apiwright new --bare`, whose models are those of tables.md, on a database of its own.
 """
 
 import argparse
@@ -121,7 +121,7 @@ def anchors(page: Path) -> set[str]:
 @pytest.fixture(scope="session")
 def shop(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A new project with the models of tables.md, and its migration not yet written."""
-    project = new.write("shop", tmp_path_factory.mktemp("docs")).folder
+    project = new.write("shop", tmp_path_factory.mktemp("docs"), bare=True).folder
     for block in blocks(KIT / "tables.md"):
         if block.file is not None:
             write(block, project)

@@ -10,7 +10,8 @@ import shutil
 import signal
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING, Any
@@ -20,12 +21,16 @@ from apiwright.errors import ApiwrightError
 if TYPE_CHECKING:
     from fastapi import FastAPI
 
+    from apiwright.edit.plan import Plan
     from apiwright.kit.settings import Settings
 
 
 _PROXIES = os.environ.get("FORWARDED_ALLOW_IPS", "")
 """Whose X-Forwarded-For is believed: nobody's, until it is said. uvicorn would believe whatever
 comes from this machine."""
+
+_HTTP = "apiwright.kit.server:Protocol"
+"""uvicorn's, with an end to large and slow heads."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -80,6 +85,25 @@ def _parser() -> argparse.ArgumentParser:
     inspect.add_argument("--python", metavar="PYTHON", help="(default: its virtual environment's)")
     inspect.add_argument("--static", action="store_true", help="read only, import nothing")
     inspect.set_defaults(run=_inspect)
+
+    add = commands.add_parser("add", help="add to this project")
+    kinds = add.add_subparsers(metavar="WHAT", required=True)
+    resource = kinds.add_parser(
+        "resource",
+        help="add a model, and all that serves it",
+        description="Tries it in a copy of the project, shows what would change, asks, and only"
+        " then writes. `apiwright undo` takes it back. A field is NAME:TYPE, and what is said of"
+        " it: title:str:max=200, due:date:optional, status:enum:draft,sent:default=draft.",
+    )
+    resource.add_argument("name", metavar="NAME", help="a noun in the singular: Invoice")
+    resource.add_argument("fields", nargs="*", metavar="FIELD", help="title:str:max=200:unique")
+    resource.add_argument("--plan", action="store_true", help="only say what would change")
+    resource.add_argument("--json", action="store_true", help="the same for programs")
+    resource.add_argument("--yes", action="store_true", help="do not ask")
+    resource.add_argument(
+        "--unverified", action="store_true", help="also where something could not be verified"
+    )
+    resource.set_defaults(run=_add_resource)
 
     undo = commands.add_parser(
         "undo",
@@ -180,6 +204,94 @@ def _inspect(options: argparse.Namespace) -> int:
     return 0
 
 
+def _add_resource(options: argparse.Namespace) -> int:
+    try:
+        from apiwright.edit import preview
+        from apiwright.edit.apply import apply, recover
+        from apiwright.generators import fields, resource, shadow, verify
+    except ModuleNotFoundError as error:
+        raise ApiwrightError(
+            f"{error.name} is not installed, which editing code needs.",
+            "Install it: pip install 'apiwright[tools]'",
+        ) from None
+    import json
+
+    from apiwright.project import running
+    from apiwright.project.load import load
+
+    wanted = fields.parse(options.name, options.fields)
+    recover(Path.cwd())
+    project = load(Path.cwd())
+    resource.refuse_other_layouts(project)
+    print("Trying it in a copy of the project …", file=sys.stderr)
+    with _throwaway_server() as server:
+        place = shadow.place(project, server)
+        project = running.run(project, place.python)
+        plan = resource.plan(project, wanted, place)
+        if plan.files and not plan.blocked:
+            plan = plan.with_checks(
+                verify.verify(
+                    project,
+                    plan,
+                    resource.wanted(project, wanted),
+                    place,
+                    lambda changed: resource.plan(changed, wanted, place),
+                )
+            )
+    if options.json:
+        print(json.dumps(preview.as_json(plan), indent=2))
+    else:
+        print(preview.text(plan), end="")
+    if plan.is_empty:
+        return 0
+    _refuse_unproven(plan, options.unverified)
+    if options.plan:
+        return 1
+    if not options.yes and not _agreed("Write this?"):
+        return 3
+    apply(plan, Path.cwd())
+    if not options.json:
+        print("\nWritten. `apiwright undo` takes it back; `apiwright dev` migrates and serves it.")
+    return 0
+
+
+def _refuse_unproven(plan: "Plan", unverified: bool) -> None:
+    """Raises what makes the status 3 for what could not be made, or not be verified; 4 for what
+    was verified to fail."""
+    from apiwright.errors import Refused, Unproven
+
+    if plan.blocked:
+        raise Refused(
+            f"{plan.blocked[0].path}: {plan.blocked[0].reason}. Nothing was changed.",
+            "See above what to do by hand, or choose another name.",
+        )
+    if any(check.passed is False for check in plan.checks):
+        raise Unproven(
+            "It does not work in a copy of the project, so nothing was changed.",
+            "See above which checks failed, and why.",
+        )
+    if any(check.passed is None for check in plan.checks) and not unverified:
+        raise Refused(
+            "Not all of it could be verified, and nothing was changed.",
+            "See above why; mend that, or say --unverified.",
+        )
+
+
+@contextmanager
+def _throwaway_server() -> Iterator[str]:
+    import tempfile
+
+    from apiwright.kit import embedded
+
+    with tempfile.TemporaryDirectory(prefix="apiwright-", ignore_cleanup_errors=True) as folder:
+        data = Path(folder) / "postgres"
+        try:
+            with embedded.running(data) as url:
+                yield url
+        finally:
+            embedded.remove(data)
+
+
 def _undo(options: argparse.Namespace) -> int:
     import json
 
@@ -247,6 +359,7 @@ def _dev(options: argparse.Namespace) -> int:
             port=options.port,
             reload=True,
             reload_dirs=["."],
+            http=_HTTP,
             log_config=None,  # ours
             access_log=False,
             forwarded_allow_ips=_PROXIES,
@@ -289,6 +402,7 @@ def _run(options: argparse.Namespace) -> int:
         host=options.host,
         port=options.port,
         workers=options.workers,
+        http=_HTTP,
         log_config=None,  # ours
         access_log=False,
         forwarded_allow_ips=_PROXIES,

@@ -17,3 +17,9 @@ class Refused(ApiwrightError):
     in conflict, may not be written to."""
 
     status = 3
+
+
+class Unproven(ApiwrightError):
+    """What was planned does not work, or something else does not work any more with it."""
+
+    status = 4

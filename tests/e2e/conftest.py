@@ -5,6 +5,7 @@ import signal
 import socket
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -13,6 +14,7 @@ from pathlib import Path
 import httpx2
 import pytest
 
+from apiwright.generators import new
 from apiwright.kit import embedded
 
 APIWRIGHT = [sys.executable, "-m", "apiwright"]
@@ -79,3 +81,65 @@ def processes_of(folder: Path) -> list[str]:
     data = folder / ".data" / "postgres"
     names = {str(folder), str(data.resolve())}
     return [line for line in lines if line[0] != "Z" and any(name in line for name in names)]
+
+
+class Backend:
+    """A new project in production, on a Postgres of its own that may be killed."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = new.write("shop", folder).folder
+        with socket.socket() as free:
+            free.bind(("127.0.0.1", 0))
+            self.port = free.getsockname()[1]
+        self.address = f"http://127.0.0.1:{self.port}"
+        self.variables: dict[str, str] = {}
+        self.server: subprocess.Popen[bytes] | None = None
+
+    def start(self, url: str, **more: str) -> None:
+        self.variables = {"DATABASE_URL": url, "SECRET_KEY": "k" * 32, "RATE_LIMIT": "off"}
+        self.variables |= more
+        command = [*APIWRIGHT, "db", "upgrade"]
+        environ = environment(**self.variables)
+        subprocess.run(command, cwd=self.folder, env=environ, check=True, capture_output=True)
+        self.run()
+
+    def run(self) -> None:
+        log = self.folder / "server.log"
+        with log.open("ab") as output:
+            self.server = subprocess.Popen(
+                [*APIWRIGHT, "run", "--port", str(self.port), "--host", "127.0.0.1"],
+                cwd=self.folder,
+                env=environment(**self.variables),
+                stdout=output,
+                stderr=output,
+            )
+        wait_until_ready(self.address, self.server, log)
+
+    def kill(self) -> None:
+        assert self.server is not None
+        self.server.kill()
+        self.server.wait()
+
+    def token(self) -> str:
+        user = {"email": "ada@example.com", "password": "correct horse battery"}
+        httpx2.post(f"{self.address}/api/v1/auth/register", json=user)
+        answer = httpx2.post(f"{self.address}/api/v1/auth/login", json=user)
+        return str(answer.json()["access_token"])
+
+
+@pytest.fixture
+def backend(tmp_path: Path) -> Iterator[Backend]:
+    backend = Backend(tmp_path)
+    yield backend
+    if backend.server is not None:
+        backend.kill()
+
+
+@pytest.fixture
+def postgres() -> Iterator[tuple[Path, str]]:
+    """In a short path, where it listens in the same folder each time."""
+    with tempfile.TemporaryDirectory(prefix="aw-") as short:
+        folder = Path(short, "postgres")
+        with embedded.running(folder) as url:
+            yield folder, url
+        embedded.remove(folder)

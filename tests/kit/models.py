@@ -1,5 +1,6 @@
 """The tables of the kit's tests. All test modules share them: SQLModel has one registry."""
 
+from collections.abc import Collection
 from datetime import date, datetime, time
 from decimal import Decimal
 from enum import Enum
@@ -10,11 +11,28 @@ from sqlalchemy import Column, Computed, Index, String, func
 from sqlmodel import Field, Relationship
 
 from apiwright.kit.idempotency import KeptAnswer
-from apiwright.kit.tables import Account, Internal, Owned, OwnedLink, Public, Timestamps
+from apiwright.kit.tables import (
+    Account,
+    AccountLogin,
+    Internal,
+    Owned,
+    OwnedLink,
+    Public,
+    Timestamps,
+)
 
 
 class User(Account, Timestamps, table=True):
     email: str = Field(max_length=254, unique=True)
+    may: str = Field(default="", sa_column_kwargs={"server_default": ""})  # parted by spaces
+
+    @property
+    def permissions(self) -> Collection[str]:
+        return self.may.split()
+
+
+class Login(AccountLogin, table=True):
+    pass
 
 
 class IdempotencyKey(KeptAnswer, table=True):

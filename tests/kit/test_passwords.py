@@ -6,9 +6,16 @@ import time
 from collections.abc import Awaitable
 
 import pytest
+from pwdlib.hashers.argon2 import Argon2Hasher
+from pwdlib.hashers.bcrypt import BcryptHasher
 from pydantic import BaseModel, ValidationError
 
-from apiwright.kit.passwords import NewPassword, hash_password, verify_password
+from apiwright.kit.passwords import (
+    NewPassword,
+    hash_password,
+    verify_and_upgrade,
+    verify_password,
+)
 
 pytestmark = pytest.mark.anyio
 
@@ -35,6 +42,12 @@ async def seconds_of_work(work: Awaitable[bool]) -> float:
     before = time.process_time()
     assert not await work
     return time.process_time() - before
+
+
+async def test_half_a_character_is_wrong_and_no_error(hashed: str) -> None:
+    assert not await verify_password("\ud83d", hashed)  # JSON can hold it: "\\ud83d"
+    argon2 = "$argon2id$v=19$m=8,t=1,p=1$c2FsdHNhbHRzYWx0$h2e2Ig38QnfJWX9d1sbm8g"
+    assert not await verify_password("\ud83d", argon2)
 
 
 async def test_the_right_password_is_right_and_others_are_wrong(hashed: str) -> None:
@@ -139,3 +152,67 @@ async def test_another_is_refused_in_words_that_do_not_repeat_it(password: str) 
 async def test_half_a_character_is_refused() -> None:
     with pytest.raises(ValidationError):
         SignUp(password="\ud83d" * 8)
+
+
+# hashes of another backend
+
+ARGON2 = Argon2Hasher(time_cost=1, memory_cost=64, parallelism=1)
+
+
+@pytest.mark.parametrize("password", [PASSWORD, "x" * 200])
+async def test_an_argon2_hash_verifies_however_long_the_password(password: str) -> None:
+    theirs = ARGON2.hash(password)
+    assert await verify_password(password, theirs)
+    for wrong in ("", password + "x", password[:72] if len(password) > 72 else "x"):
+        assert not await verify_password(wrong, theirs)
+
+
+@pytest.mark.parametrize(
+    "theirs", [ARGON2.hash(PASSWORD), BcryptHasher(10).hash(PASSWORD)], ids=["argon2", "bcrypt"]
+)
+async def test_an_old_hash_is_upgraded_when_the_password_is_right(theirs: str) -> None:
+    assert await verify_and_upgrade("wrong", theirs) == (False, None)
+    right, upgraded = await verify_and_upgrade(PASSWORD, theirs)
+    assert right
+    assert upgraded is not None
+    assert upgraded.startswith("$2b$12$")
+    assert await verify_and_upgrade(PASSWORD, upgraded) == (True, None)
+
+
+async def test_a_hash_that_costs_more_than_ours_stays() -> None:
+    theirs = BcryptHasher(13).hash("plain")
+    assert await verify_and_upgrade("plain", theirs) == (True, None)
+
+
+@pytest.mark.parametrize("prefix", ["2a", "2y"])
+async def test_bcrypts_older_names_verify_and_are_upgraded_by_their_cost(prefix: str) -> None:
+    theirs = BcryptHasher(4).hash("plain").replace("$2b$", f"${prefix}$")
+    right, upgraded = await verify_and_upgrade("plain", theirs)
+    assert right
+    assert upgraded is not None
+
+
+async def test_an_argon2_password_that_bcrypt_cannot_take_stays_argon2s() -> None:
+    long = "é" * 37
+    assert await verify_and_upgrade(long, ARGON2.hash(long)) == (True, None)
+
+
+@pytest.mark.parametrize(
+    "unusable",
+    [
+        None, "", "!", "plain", "$2b$12$short", "$argon2id$", "$argon2id$v=19$m=8,t=1,p=1$x$y",
+        "$argon2id$v=19$m=8,t=0,p=1$c2FsdHNhbHRzYWx0$h2e2Ig38QnfJWX9d1sbm8g",
+        "$argon2id$v=99$m=64,t=1,p=1$c2FsdHNhbHRzYWx0$h2e2Ig38QnfJWX9d1sbm8g",
+        "pbkdf2_sha256$1$salt$hash", "{SSHA}x", "$2b$99$" + "x" * 53, "$2b$03$" + "x" * 53,
+    ],
+)  # fmt: skip
+async def test_what_is_no_hash_upgrades_to_nothing(unusable: str | None) -> None:
+    assert await verify_and_upgrade("plain", unusable) == (False, None)
+
+
+async def test_upgrading_takes_as_long_for_nobody_as_for_a_wrong_password(hashed: str) -> None:
+    async def right(hashed: str | None) -> bool:
+        return (await verify_and_upgrade("wrong", hashed))[0]
+
+    known = await seconds_of_work(right(hashed))
+    assert known / 2 < await seconds_of_work(right(None)) < known * 2

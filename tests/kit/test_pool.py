@@ -53,6 +53,8 @@ class Wire:
             port = server.sockets[0].getsockname()[1]
             place = f"{parts.username}@127.0.0.1:{port}"
             yield parts._replace(netloc=place, query="sslmode=disable").geturl()
+            await asyncio.sleep(0.05)  # asyncpg may be coming once more, to cancel
+            assert await eventually(lambda: self.open == 0)
             server.close()
 
     async def _pass(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -308,10 +310,3 @@ async def test_a_transaction_that_only_reads_goes_on_for_its_holder_and_not_for_
             begun.add(await connection.fetchval("SELECT now()"))
             pool.give_reading(connection, holder)
             reads += 1
-
-
-@pytest.fixture(autouse=True)
-def _zz():
-    import gc
-    yield
-    gc.collect()

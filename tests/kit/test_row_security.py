@@ -163,6 +163,55 @@ def test_what_is_unique_for_everybody_would_tell_of_somebody_elses_row(app: App)
     app.check("CREATE INDEX by_title ON task (title)")
 
 
+FUNCTION = "CREATE FUNCTION count_all() RETURNS {returns} LANGUAGE {language} AS $$ {body} $$"
+COUNTS = FUNCTION.format(returns="bigint", language="sql", body="SELECT count(*) FROM task")
+TRIGGERED = FUNCTION.format(returns="trigger", language="plpgsql", body="BEGIN RETURN NULL; END")
+DEFINER = f"{COUNTS} SECURITY DEFINER"
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        DEFINER,
+        f"{COUNTS}; ALTER FUNCTION count_all SECURITY DEFINER",
+        f"{DEFINER}; REVOKE EXECUTE ON FUNCTION count_all FROM PUBLIC;"
+        " GRANT EXECUTE ON FUNCTION count_all TO {user}",
+        f"{DEFINER}; ALTER FUNCTION count_all OWNER TO {{system}}",
+        f"{DEFINER}; CREATE ROLE {{name}}_group BYPASSRLS;"
+        " GRANT CREATE ON SCHEMA public TO {name}_group;"
+        " ALTER FUNCTION count_all OWNER TO {name}_group",
+        f"{DEFINER}; CREATE ROLE {{name}}_group; GRANT CREATE ON SCHEMA public TO {{name}}_group;"
+        " ALTER FUNCTION count_all OWNER TO {name}_group; ALTER TABLE task OWNER TO {name}_group",
+        f"{DEFINER}; CREATE ROLE {{name}}_group IN ROLE {{system}};"
+        " GRANT CREATE ON SCHEMA public TO {name}_group;"
+        " ALTER FUNCTION count_all OWNER TO {name}_group",
+    ],
+)
+def test_a_function_that_works_as_one_whom_policies_do_not_bind_is_refused(
+    app: App, change: str
+) -> None:
+    named = change.format(user=app.user, system=app.system, name=app.name)
+    assert "The function count_all() works as " in app.refused(named)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        COUNTS,
+        f"{DEFINER}; REVOKE EXECUTE ON FUNCTION count_all FROM PUBLIC",
+        f"{TRIGGERED} SECURITY DEFINER",
+        f"{DEFINER}; CREATE ROLE {{name}}_group; GRANT CREATE ON SCHEMA public TO {{name}}_group;"
+        " ALTER FUNCTION count_all OWNER TO {name}_group",
+        # as if CREATE EXTENSION had made it
+        f"{DEFINER}; INSERT INTO pg_depend SELECT 'pg_proc'::regclass, 'count_all'::regproc, 0,"
+        " 'pg_extension'::regclass, oid, 0, 'e' FROM pg_extension LIMIT 1",
+    ],
+    ids=["invoker", "nobody may call it", "trigger", "plain owner", "of an extension"],
+)
+def test_other_functions_are_accepted(app: App, change: str) -> None:
+    app.check(change.format(name=app.name))
+
+
 @pytest.mark.parametrize(
     ("change", "reason"),
     [

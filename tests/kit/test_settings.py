@@ -7,6 +7,13 @@ from pathlib import Path
 from typing import ClassVar
 
 import pytest
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.serialization import (
+    Encoding,
+    NoEncryption,
+    PrivateFormat,
+    PublicFormat,
+)
 from pydantic import SecretStr, ValidationError
 
 from apiwright.errors import ApiwrightError
@@ -21,10 +28,13 @@ class Settings(settings.Settings):
     greeting: str = "Hello"
 
 
+_READ = ("FASTAPI_ENV", "DATABASE_URL", "SECRET_KEY", "PREVIOUS_SECRET_KEYS", "REFRESH_TOKEN_DAYS")
+
+
 @pytest.fixture(autouse=True)
 def _in_an_empty_folder_with_nothing_set(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
-    for name in ("FASTAPI_ENV", "ENVIRONMENT", "DATABASE_URL", "SECRET_KEY"):
+    for name in (*_READ, "ENVIRONMENT"):
         monkeypatch.delenv(name, raising=False)
 
 
@@ -171,3 +181,94 @@ def test_a_key_that_cannot_be_kept_is_said_in_words() -> None:
     ) as refused:
         Settings(fastapi_env="development").signing_key()
     assert "Set SECRET_KEY" in refused.value.todo
+
+
+# keys that are pairs, and keys that were
+
+
+PAIR = Ed25519PrivateKey.from_private_bytes(b"\1" * 32)
+PRIVATE = PAIR.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()).decode()
+PUBLIC = PAIR.public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo).decode()
+ESCAPED, PUBLIC_ESCAPED = PRIVATE.replace("\n", "\\n"), PUBLIC.replace("\n", "\\n")
+
+
+@pytest.fixture
+def in_production(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DATABASE_URL", URL)
+
+
+@pytest.mark.usefixtures("in_production")
+@pytest.mark.parametrize("written", [PRIVATE, ESCAPED, ESCAPED.removesuffix("\\n")])
+def test_a_pem_may_stand_in_one_line(written: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SECRET_KEY", written)
+    assert Settings().signing_key().strip() == PRIVATE.strip()
+
+
+@pytest.mark.usefixtures("in_production")
+@pytest.mark.parametrize("quote", ["", "'", '"'])
+def test_so_it_may_in_the_file(quote: str) -> None:
+    previous = f"{PUBLIC_ESCAPED},{KEY}"
+    Path(".env").write_text(
+        f"SECRET_KEY={quote}{ESCAPED}{quote}\nPREVIOUS_SECRET_KEYS={quote}{previous}{quote}\n"
+    )
+    assert Settings().signing_key() == PRIVATE
+    assert [key.strip() for key in Settings().previous_keys()] == [PUBLIC.strip(), KEY]
+
+
+@pytest.mark.usefixtures("in_production")
+@pytest.mark.parametrize(
+    ("written", "keys"),
+    [
+        ("", []),
+        ("o" * 32, ["o" * 32]),
+        (f"{'o' * 32} , {'p' * 32}", ["o" * 32, "p" * 32]),
+        (f'["{"o" * 30},,"]', ["o" * 30 + ",,"]),
+        (f'["{PUBLIC_ESCAPED}"]', [PUBLIC]),
+    ],
+)
+def test_previous_keys_are_parted_by_commas_or_written_as_json(
+    written: str, keys: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SECRET_KEY", KEY)
+    monkeypatch.setenv("PREVIOUS_SECRET_KEYS", written)
+    assert Settings().previous_keys() == keys
+
+
+@pytest.mark.usefixtures("in_production")
+@pytest.mark.parametrize(
+    "written", ["hunter22", f"{'o' * 32},", f",{'o' * 32}", "[", "[1]", '{"a": 1}', '[["x"]]']
+)
+def test_a_previous_key_that_is_none_is_refused_and_not_repeated(
+    written: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SECRET_KEY", KEY)
+    monkeypatch.setenv("PREVIOUS_SECRET_KEYS", written)
+    said = refusal()
+    assert "previous_secret_keys" in said
+    assert "hunter22" not in said
+
+
+@pytest.mark.usefixtures("in_production")
+@pytest.mark.parametrize("name", ["SECRET_KEY", "PREVIOUS_SECRET_KEYS"])
+@pytest.mark.parametrize("damage", [slice(0, 40), slice(0, 70), slice(0, 100)])
+def test_a_damaged_pem_is_refused_in_words(
+    name: str, damage: slice, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SECRET_KEY", KEY)
+    monkeypatch.setenv(name, (ESCAPED[damage] + " " * 40)[:119])
+    said = refusal()
+    assert "SECRET_KEY or PREVIOUS_SECRET_KEYS: This key is neither a shared secret nor" in said
+    assert ESCAPED[40:60] not in said
+
+
+@pytest.mark.usefixtures("in_production")
+def test_a_public_key_is_no_secret_key(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SECRET_KEY", PUBLIC)
+    assert "this one is public" in refusal()
+
+
+@pytest.mark.parametrize("days", ["0", "-1", "soon"])
+def test_a_login_lasts_for_whole_days(days: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("FASTAPI_ENV", "development")
+    monkeypatch.setenv("REFRESH_TOKEN_DAYS", days)
+    assert "refresh_token_days" in refusal()

@@ -37,8 +37,6 @@ def test_a_statement_says_what_it_returns_and_what_was_asked_of_it() -> None:
     assert SELECTED._has_row_limiting_clause
     assert not select(Task)._order_by_clauses
     assert not select(Task)._has_row_limiting_clause
-    assert select(Task)._for_update_arg is None
-    assert select(Task).with_for_update()._for_update_arg is not None
 
 
 def test_a_compiled_statement_says_the_types_of_its_columns_and_where_arguments_come_from() -> None:

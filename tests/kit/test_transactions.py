@@ -141,6 +141,15 @@ async def test_a_read_leaves_no_transaction_open(
         assert await eventually(is_idle)
 
 
+async def test_reads_without_a_pause_see_the_clock_go_on(
+    database: Database, users: TwoUsers
+) -> None:
+    async with database.session(users.ada) as session, asyncio.timeout(5):
+        begun = (await session.exec(select(func.now()))).one()
+        while (await session.exec(select(func.now()))).one() == begun:
+            pass
+
+
 async def test_the_first_write_opens_the_transaction_and_the_end_commits_it(
     database: Database, users: TwoUsers, superuser: asyncpg.Connection
 ) -> None:
@@ -180,6 +189,46 @@ async def test_every_kind_of_write_is_undone_by_an_exception(
             raise ZeroDivisionError
     await assert_pool_is_whole(database, users, superuser)
     assert await titles(superuser) == ["there before"]
+
+
+@pytest.fixture
+async def spend(superuser: asyncpg.Connection) -> Any:
+    """A select that calls a function of the project, which writes."""
+    await superuser.execute(
+        "CREATE FUNCTION spend(points int) RETURNS text LANGUAGE sql AS $$"
+        " INSERT INTO task (id, title, done, points)"
+        " VALUES (gen_random_uuid(), 'spent', false, points) RETURNING title $$"
+    )
+    return select(func.spend(7))
+
+
+async def test_what_a_function_writes_is_kept_with_the_request_or_not_at_all(
+    database: Database, users: TwoUsers, superuser: asyncpg.Connection, spend: Any
+) -> None:
+    with pytest.raises(ZeroDivisionError):
+        async with database.session(users.ada) as session:
+            assert (await session.exec(spend)).one() == "spent"
+            assert await states(superuser) == ["idle in transaction"]
+            raise ZeroDivisionError
+    assert await titles(superuser) == []
+    async with database.session(users.ada) as session:
+        await session.exec(spend)
+        await asyncio.sleep(0.05)  # longer than the pool leaves a read alone
+        assert await titles(superuser) == []
+    assert await titles(superuser) == ["spent"]
+    await assert_pool_is_whole(database, users, superuser)
+
+
+async def test_what_a_function_wrote_and_cannot_be_committed_is_said(
+    database: Database, users: TwoUsers, superuser: asyncpg.Connection, spend: Any
+) -> None:
+    await superuser.execute(TOO_LATE)
+    with pytest.raises(Conflict):
+        async with database.session(users.ada) as session:
+            await session.exec(spend)
+            await session.exec(spend)
+    assert await titles(superuser) == []
+    await assert_pool_is_whole(database, users, superuser)
 
 
 async def test_a_commit_that_fails_is_said_and_nothing_is_kept(
@@ -241,7 +290,7 @@ async def test_a_read_that_fails_spoils_nothing_that_follows(
         with pytest.raises(NoResultFound):
             (await session.exec(select(Task))).one()
         with pytest.raises(asyncpg.PostgresError):
-            await session.exec(select(func.no_such_function()))
+            await session.exec(select(func.lower(1, 2)))
         await session.add(Task(title="one"))
     assert await titles(superuser) == ["one"]
 
@@ -279,6 +328,20 @@ async def test_what_an_unscoped_session_wrote_is_kept_with_the_rest_or_not_at_al
     await assert_pool_is_whole(database, users, superuser)
 
 
+async def test_beside_a_session_that_failed_no_unscoped_write_is_kept(
+    database: Database, users: TwoUsers, superuser: asyncpg.Connection
+) -> None:
+    with pytest.raises(RuntimeError, match="nothing of this request is kept"):
+        async with database.session(users.ada) as session:
+            task = await session.add(Task(title="Ada's"))
+            everyone = session.unscoped(reason="a task for Bob")
+            await everyone.add(Task(title="Bob's", owner_id=users.bob))
+            with pytest.raises(Conflict):
+                await session.exec(insert(Task).values(id=task.id, title="two"))
+    assert await titles(superuser) == []
+    await assert_pool_is_whole(database, users, superuser)
+
+
 async def test_an_ended_session_is_of_no_use(database: Database, users: TwoUsers) -> None:
     async with database.session(users.ada) as session:
         pass
@@ -299,6 +362,73 @@ async def test_two_tasks_that_use_one_session_are_refused_in_words(
                 session.add(Task(title="one")),
                 session.add(Task(title="two")),
             )
+    assert await titles(superuser) == []
+    await assert_pool_is_whole(database, users, superuser)
+
+
+async def test_two_blocks_of_one_session_at_once_are_refused_in_words(
+    database: Database, users: TwoUsers, superuser: asyncpg.Connection
+) -> None:
+    async def block(session: Session) -> None:
+        async with session.transaction():
+            await session.add(Task(title="written"))
+
+    for begun in (False, True):
+        with pytest.raises(RuntimeError, match="Two tasks use one session at once"):
+            async with database.session(users.ada) as session:
+                if begun:
+                    await session.add(Task(title="before"))
+                await asyncio.gather(block(session), block(session))
+        await assert_pool_is_whole(database, users, superuser)
+        assert await titles(superuser) == []
+
+
+@pytest.mark.parametrize("first_fails", [False, True])
+async def test_blocks_of_two_tasks_that_overlap_are_refused_in_words(
+    database: Database, users: TwoUsers, superuser: asyncpg.Connection, first_fails: bool
+) -> None:
+    written, entered, left = asyncio.Event(), asyncio.Event(), asyncio.Event()
+
+    async def first(session: Session) -> None:
+        try:
+            async with session.transaction():
+                await session.add(Task(title="first"))
+                written.set()
+                await entered.wait()
+                if first_fails:
+                    raise ZeroDivisionError
+        finally:
+            left.set()
+
+    async def second(session: Session) -> None:
+        await written.wait()
+        async with session.transaction():
+            entered.set()
+            await left.wait()
+
+    with pytest.raises(RuntimeError, match="nothing of this request is kept"):
+        async with database.session(users.ada) as session, asyncio.timeout(5):
+            await session.add(Task(title="before"))
+            outcomes = await asyncio.gather(first(session), second(session), return_exceptions=True)
+    said = [str(outcome) for outcome in outcomes if isinstance(outcome, RuntimeError)]
+    assert len(said) == (1 if first_fails else 2)
+    assert all("Two tasks use one session at once" in text for text in said)
+    assert await titles(superuser) == []
+    await assert_pool_is_whole(database, users, superuser)
+
+
+async def test_a_session_that_ends_while_a_block_begins_leaves_nothing_open(
+    database: Database, users: TwoUsers, superuser: asyncpg.Connection
+) -> None:
+    async def block(session: Session) -> None:
+        async with session.transaction():
+            await session.add(Task(title="too late"))
+
+    async with database.session(users.ada) as session:
+        late = asyncio.create_task(block(session))
+        await asyncio.sleep(0)
+    with pytest.raises(RuntimeError, match="ended"):
+        await late
     assert await titles(superuser) == []
     await assert_pool_is_whole(database, users, superuser)
 

@@ -5,6 +5,7 @@
 """
 
 import logging
+import re
 import time
 from asyncio import timeout
 from collections.abc import AsyncIterator
@@ -17,9 +18,6 @@ from typing import Annotated, Any, Literal, NamedTuple
 
 from fastapi import Depends, FastAPI, Request
 from fastapi.routing import APIRoute
-from limits import parse_many
-from limits.aio.storage import RedisStorage
-from limits.errors import ConfigurationError, StorageError
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from apiwright.errors import ApiwrightError
@@ -28,6 +26,10 @@ from apiwright.kit.logins import claims_of
 from apiwright.kit.problems import Problem, TooMany, Unavailable, may_answer
 from apiwright.kit.settings import Settings
 
+_UNITS = {"second": 1, "minute": 60, "hour": 3600, "day": 24 * 3600}  # in seconds
+_NOTATION = re.compile(
+    r"\s*(?P<quota>\d+)\s*(/|per)\s*(?P<many>[1-9]\d*)?\s*(?P<unit>second|minute|hour|day)s?\s*"
+)
 _ASKING = "apiwright.limits"  # in the ASGI scope: the request's _Asking
 _MOST_COUNTED = 50_000  # users and addresses in memory, of each limit; twice that at most
 _PATIENCE = 1.0  # seconds for one answer of Redis
@@ -44,6 +46,8 @@ def install(app: FastAPI, settings: Settings) -> None:
     """
     app.state.limits = Limits(settings)
     app.add_middleware(_Middleware, limits=app.state.limits)
+    if settings.redis_url is not None and not settings.rate_limit_open:
+        health.also_needs(app, "Redis", app.state.limits.check)
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,14 +72,12 @@ class _Rate:
 
 
 def _rate(text: str, name: str | None = None) -> _Rate:
-    """From the notation of `limits`. Raises ValueError."""
-    items = parse_many(text)
-    if len(items) > 1:
-        raise ValueError(f"{text!r} is more than one limit")
-    item = items[0]
-    quota, seconds, name = item.amount, item.get_expiry(), name or "".join(text.split())
-    if quota < 1:
-        raise ValueError(f"{text!r} lets nothing through")
+    """Raises ValueError for what is not a number, a slash and a time."""
+    found = _NOTATION.fullmatch(text)
+    if found is None or int(found["quota"]) == 0:
+        raise ValueError(f"{text!r} is not as in 600/minute")
+    quota, seconds = int(found["quota"]), int(found["many"] or 1) * _UNITS[found["unit"]]
+    name = name or "".join(text.split())
     policy = f'"{name}";q={quota};w={seconds}'
     return _Rate(quota, seconds, name, policy, f"fixed:{name}:{quota}/{seconds}")
 
@@ -127,6 +129,8 @@ class _Redis:
 
     def __init__(self, settings: Settings, url: str) -> None:
         try:
+            from limits.aio.storage import RedisStorage
+            from limits.errors import StorageError
             from redis.asyncio import BlockingConnectionPool
             from redis.asyncio.retry import Retry
             from redis.backoff import NoBackoff
@@ -143,7 +147,7 @@ class _Redis:
                 key_prefix=f"{settings.app_name}:limits",
                 **options,
             )
-        except (ImportError, ConfigurationError):
+        except ImportError:
             raise ApiwrightError(
                 "REDIS_URL is set, but the package that talks to Redis is not installed.",
                 "Install apiwright[redis], or remove REDIS_URL.",
@@ -154,6 +158,7 @@ class _Redis:
                 "It reads redis://host:6379/0, or rediss://user:password@host:6379/0 with TLS.",
             ) from None
         self._pool = pool
+        self._error = StorageError
         self._meanwhile = "counted by each process" if settings.rate_limit_open else "refused"
         self._ask_again: float | None = None  # while it is gone
 
@@ -167,7 +172,7 @@ class _Redis:
         try:
             async with timeout(_PATIENCE):
                 count = await self._storage.incr(f"{rate.key}:{window}:{who}", rate.seconds, amount)
-        except StorageError as error:
+        except self._error as error:
             self._gone(str(error.storage_error))
             return None
         except TimeoutError:
@@ -182,6 +187,10 @@ class _Redis:
         if self._ask_again is None:
             logger.error("Redis is gone: %s. Requests are %s.", why, self._meanwhile)
         self._ask_again = time.monotonic() + _PAUSE
+
+    async def check(self) -> None:
+        if not await self._storage.check():
+            raise ConnectionError("Redis does not answer")
 
     async def close(self) -> None:
         await self._pool.aclose()
@@ -232,6 +241,11 @@ class Limits:
         """What stands for an account in the counts, where its name is not to be read."""
         name = name.lower()
         return blake2b(name.encode(errors="replace"), key=self._key, digest_size=16).hexdigest()
+
+    async def check(self) -> None:
+        """Raises when the counts are in Redis, and it does not answer."""
+        if self._redis is not None:
+            await self._redis.check()
 
     async def close(self) -> None:
         if self._redis is not None:

@@ -13,6 +13,7 @@ from apiwright.kit.settings import Settings
 from apiwright.kit.tokens import AccessClaims, InvalidToken, Tokens
 
 _CLAIMS = "apiwright.claims"  # in the ASGI scope: what the request's token says, once asked for
+_BY = "apiwright.claims_by"  # in the ASGI scope: the `Tokens` that read it
 _DAY = 24 * 3600
 
 
@@ -36,20 +37,18 @@ def install(app: FastAPI, settings: Settings) -> None:
 
 def claims_of(scope: Scope) -> AccessClaims | None:
     """What the token of a request says, by its ASGI scope; None without a valid one."""
-    try:
-        known: AccessClaims | None = scope[_CLAIMS]
-    except KeyError:
-        known = scope[_CLAIMS] = _verified(scope)
-    return known
-
-
-def _verified(scope: Scope) -> AccessClaims | None:
-    given = _credentials(scope)
-    scheme, _, token = given.partition(" ")
-    if scheme.lower() != "bearer":
-        return None
     tokens: Tokens | None = getattr(scope["app"].state, "tokens", None)
     if tokens is None:  # limits and others work without
+        return None
+    if scope.get(_BY) is not tokens:  # nor those of an app that this one is mounted in
+        scope[_CLAIMS], scope[_BY] = _verified(scope, tokens), tokens
+    claims: AccessClaims | None = scope[_CLAIMS]
+    return claims
+
+
+def _verified(scope: Scope, tokens: Tokens) -> AccessClaims | None:
+    scheme, _, token = _credentials(scope).partition(" ")
+    if scheme.lower() != "bearer":
         return None
     try:
         return tokens.verify(token)

@@ -48,7 +48,10 @@ class PageQuery(BaseModel):
 
     limit: int = Field(default=20, ge=1, le=100)
     cursor: str | None = Field(
-        default=None, max_length=6000, description="`next_cursor` of the page before."
+        default=None,
+        max_length=6000,
+        pattern="^[A-Za-z0-9_-]+$",
+        description="`next_cursor` of the page before.",
     )
     count: bool = Field(default=False, description=f"Add `total`, {MOST_COUNTED} at most.")
 

@@ -31,7 +31,7 @@ NewPassword = Annotated[str, StringConstraints(min_length=8), AfterValidator(_no
 async def hash_password(password: str) -> str:
     """Raises ValueError for more than 72 bytes; see NewPassword. Takes about 200 ms."""
     return await asyncio.get_running_loop().run_in_executor(
-        _thread, _hashes.hash, _not_too_long(password)
+        _thread, _hashes.hash, _bytes(_not_too_long(password))
     )
 
 
@@ -52,15 +52,22 @@ async def verify_and_upgrade(password: str, hashed: str | None) -> tuple[bool, s
 
 def _verify(password: str, hashed: str | None) -> bool:
     if hashed and Argon2Hasher.identify(hashed):
-        return _hashes.verify(password, hashed)
+        return _hashes.verify(_bytes(password), hashed)
     known = hashed if hashed and BcryptHasher.identify(hashed) else None
     usable = _fits(password)
-    right = _hashes.verify(password if usable else "", known or _NOBODYS)
+    try:
+        right = _hashes.verify(_bytes(password) if usable else b"", known or _NOBODYS)
+    except ValueError:  # it looks like bcrypt's, but bcrypt has no such cost
+        return _verify(password, None)
     return right and usable and known is not None
 
 
 def _fits(password: str) -> bool:
-    return len(password.encode()) <= _LONGEST
+    return len(_bytes(password)) <= _LONGEST
+
+
+def _bytes(password: str) -> bytes:
+    return password.encode(errors="surrogatepass")  # JSON can hold half a character: just wrong
 
 
 def _is_old(hashed: str) -> bool:

@@ -29,6 +29,7 @@ CUT = (
     asyncpg.CrashShutdownError,
     asyncpg.CannotConnectNowError,
     asyncpg.TooManyConnectionsError,
+    asyncpg.InternalClientError,  # between the server's farewell and the end of the connection
 )
 """The connection is lost, or cannot be had now; nothing that was not committed was kept."""
 

@@ -1,10 +1,19 @@
 """What schemas need beyond pydantic."""
 
-from typing import Any, Generic, TypeVar
+from typing import Annotated, Any, Generic, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
 T = TypeVar("T")
+
+Text = Annotated[str, StringConstraints(pattern=r"^[^\x00]*$")]
+"""Text that can be stored: Postgres takes every character but NUL."""
+
+NotBlank = Annotated[
+    str,
+    StringConstraints(strip_whitespace=True, min_length=1, pattern=r"^[^\x00]*[^\s\x00][^\x00]*$"),
+]
+"""`Text` with something in it. White space around it is cut off."""
 
 
 class Envelope(BaseModel, Generic[T]):

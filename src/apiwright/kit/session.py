@@ -58,6 +58,7 @@ logger = logging.getLogger("apiwright.session")
 _ATTEMPTS = 3
 _STALE = (asyncpg.InvalidCachedStatementError, asyncpg.OutdatedSchemaCacheError)
 _AT_THE_SAME_TIME = (asyncpg.SerializationError, asyncpg.DeadlockDetectedError)
+_TOO_LONG = (asyncpg.QueryCanceledError, asyncpg.LockNotAvailableError)
 _VIOLATIONS = (
     asyncpg.UniqueViolationError,
     asyncpg.ForeignKeyViolationError,
@@ -255,7 +256,11 @@ class Session:
         try:
             if keep:
                 self.refuse_to_forget()
-            if connection is not None:
+            if connection is not None and self._busy:  # another task is in a statement
+                self._pool.drop(connection)
+                if keep:
+                    raise RuntimeError(_TWO_TASKS)
+            elif connection is not None:
                 # a transaction that Postgres gave up answers ROLLBACK, without an error
                 said = await connection.execute("COMMIT" if keep else "ROLLBACK")
                 if keep and said != "COMMIT":
@@ -500,9 +505,9 @@ def _raise_problem(error: BaseException) -> NoReturn:
         raise Invalid(
             [], "A value cannot be stored: it is too large, missing, or not allowed."
         ) from error
-    if isinstance(error, (*_AT_THE_SAME_TIME, asyncpg.LockNotAvailableError)):
+    if isinstance(error, _AT_THE_SAME_TIME):
         raise Conflict("This was changed by someone else at the same time. Try again.") from error
-    if isinstance(error, (*CUT, *_STALE, asyncpg.QueryCanceledError)):
+    if isinstance(error, (*CUT, *_STALE, *_TOO_LONG)):
         raise Unavailable() from error
     raise error
 

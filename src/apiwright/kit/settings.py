@@ -15,6 +15,7 @@ from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, model_va
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from apiwright.errors import ApiwrightError
+from apiwright.kit.tokens import Tokens
 
 DATA = Path(".data")
 """Where a project keeps what development makes: the embedded Postgres, the signing key."""
@@ -46,6 +47,7 @@ def _host(value: str) -> str:
 
 _Origin = Annotated[str, AfterValidator(_origin)]
 _Host = Annotated[str, AfterValidator(_host)]
+_Key = Annotated[SecretStr, Field(min_length=32)]
 
 
 class Settings(BaseSettings):
@@ -66,8 +68,8 @@ class Settings(BaseSettings):
 
     fastapi_env: str = "production"
     database_url: SecretStr | None = None
-    secret_key: SecretStr | None = Field(default=None, min_length=32)
-    previous_secret_keys: list[SecretStr] = []
+    secret_key: _Key | None = None
+    previous_secret_keys: Annotated[list[_Key], NoDecode, BeforeValidator(_split)] = []
     access_token_minutes: int = Field(default=15, ge=1)
     refresh_token_days: int = Field(default=30, ge=1)
     pool_size: int = Field(default=16, ge=1)
@@ -93,6 +95,15 @@ class Settings(BaseSettings):
                 f" {self.fastapi_env!r}. Set {'it' if len(missing) == 1 else 'them'}, or declare"
                 " development with FASTAPI_ENV=development."
             )
+        return self
+
+    @model_validator(mode="after")
+    def _refuse_keys_of_other_kinds(self) -> Self:
+        if self.secret_key is not None:
+            try:
+                Tokens(self.signing_key(), "", 0, previous=self.previous_keys())
+            except ValueError as error:
+                raise ValueError(f"SECRET_KEY or PREVIOUS_SECRET_KEYS: {error}") from None
         return self
 
     @property

@@ -9,11 +9,16 @@ from typing import Any
 from uuid import UUID, uuid4
 
 import jwt
+from cryptography.exceptions import UnsupportedAlgorithm
 
 _REQUIRED = ["exp", "sub", "iss", "aud", "iat", "jti"]
 _MOST_VERIFIED = 10_000
 _LONGEST = 2000  # a signature may be stretched with characters that its decoder skips
-_FAILURES = (jwt.InvalidTokenError, ValueError, TypeError, AttributeError, KeyError)
+_FAILURES = (jwt.PyJWTError, ValueError, TypeError, AttributeError, KeyError)
+_NO_KEY = (
+    "This key is neither a shared secret nor an Ed25519 key in PEM, or it is damaged. Make one"
+    " with `openssl genpkey -algorithm ed25519`."
+)
 
 
 class InvalidToken(Exception):
@@ -59,20 +64,25 @@ class _Key:
 
     def __init__(self, text: str) -> None:
         self.signs: Any = text
+        """None: it is the public part, which only verifies."""
         self.verifies: Any = text
         self.public: dict[str, Any] | None = None
-        if not text.startswith("-----BEGIN "):
-            self.algorithm = "HS256"
+        # whatever may be public must never become a secret that signs
+        self.algorithm = "EdDSA" if "-----BEGIN" in text else "HS256"
+        method = jwt.get_algorithm_by_name(self.algorithm)
+        try:
+            key: Any = method.prepare_key(text.strip())
+        except (jwt.PyJWTError, ValueError, TypeError, UnsupportedAlgorithm):
+            raise ValueError(_NO_KEY) from None
+        if self.algorithm == "HS256":
             self.id = hmac.digest(text.encode(), b"key id", "sha256").hex()[:16]
             return
-        self.algorithm = "EdDSA"
-        okp = jwt.get_algorithm_by_name("EdDSA")
-        self.signs = okp.prepare_key(text)
-        is_private = hasattr(self.signs, "public_key")
-        self.verifies = self.signs.public_key() if is_private else self.signs
-        made: Any = okp.to_jwk(self.verifies, as_dict=True)
+        is_private = hasattr(key, "public_key")
+        self.signs = key if is_private else None
+        self.verifies = key.public_key() if is_private else key
+        made: Any = method.to_jwk(self.verifies, as_dict=True)
         if made["crv"] != "Ed25519":
-            raise ValueError(f"{made['crv']} keys are not used here, but Ed25519.")
+            raise ValueError(_NO_KEY)
         named = f'{{"crv":"Ed25519","kty":"OKP","x":"{made["x"]}"}}'  # RFC 7638, RFC 8037
         self.id = jwt.utils.base64url_encode(hashlib.sha256(named.encode()).digest()).decode()
         self.public = {"kty": "OKP", "crv": "Ed25519", "x": made["x"]}
@@ -93,11 +103,12 @@ class Tokens:
     ) -> None:
         """`key` signs: a secret of at least 32 characters, or an Ed25519 private key in PEM.
         `previous` keys still verify what they signed (of an Ed25519 key, the public part is
-        enough). Lifetimes in seconds. Raises ValueError for a PEM that is no Ed25519 key."""
+        enough). Lifetimes in seconds. Raises ValueError for a PEM that is no such key."""
         self._key = _Key(key)
-        keys = [self._key, *map(_Key, previous)]
-        self._keys = {one.id: one for one in keys}
-        self.jwks = {"keys": [one.public for one in keys if one.public]}
+        if self._key.signs is None:
+            raise ValueError("The key that signs is the private one; this one is public.")
+        self._keys = {one.id: one for one in (*map(_Key, previous), self._key)}
+        self.jwks = {"keys": [one.public for one in self._keys.values() if one.public]}
         """The public keys (RFC 7517); none for shared secrets."""
         self._app_name = app_name
         self._refreshes = f"{app_name}:refresh"

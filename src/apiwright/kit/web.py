@@ -6,6 +6,7 @@ Each part also installs alone, in any FastAPI app.
 from fastapi import FastAPI
 
 from apiwright.kit import (
+    conditional,
     database,
     docs,
     idempotency,
@@ -29,6 +30,7 @@ def install(app: FastAPI, settings: Settings) -> None:
     logins.install(app, settings)
     permissions.install(app)
     docs.install(app, settings.docs_password)
+    conditional.install(app)
     idempotency.install(app)
     database.install(app)
     limits.install(app, settings)

@@ -4,15 +4,15 @@ import os
 import secrets
 from collections.abc import Iterator
 
-os.environ.setdefault("FASTAPI_ENV", "development")  # before the app reads its settings
+# before the app reads its settings
+os.environ.setdefault("FASTAPI_ENV", "development")
+os.environ["RATE_LIMIT"] = "off"
 
 import pytest
 from apiwright.kit.testing import temporary_database
 from fastapi.testclient import TestClient
 
 from app.main import app, settings
-
-settings.rate_limit = "off"
 
 
 @pytest.fixture(scope="session", autouse=True)

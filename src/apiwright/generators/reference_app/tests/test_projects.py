@@ -47,6 +47,31 @@ def test_another_users_projects_are_not_listed(ada: TestClient, bob: TestClient)
     assert project_id not in seen
 
 
+def test_a_change_of_what_has_changed_meanwhile_is_refused(ada: TestClient) -> None:
+    url = f"{PROJECTS}/{create(ada)}"
+    seen = {"If-Match": ada.get(url).headers["ETag"]}
+    assert ada.patch(url, json={"name": secrets.token_hex(8)}, headers=seen).status_code == 200
+    assert ada.patch(url, json={"name": "Too late"}, headers=seen).status_code == 412
+    assert ada.delete(url, headers=seen).status_code == 412
+    assert ada.get(url).status_code == 200
+
+
+def test_what_one_has_already_is_not_sent_again(ada: TestClient) -> None:
+    url = f"{PROJECTS}/{create(ada)}"
+    seen = {"If-None-Match": ada.get(url).headers["ETag"]}
+    assert ada.get(url, headers=seen).status_code == 304
+    ada.patch(url, json={"name": secrets.token_hex(8)})
+    assert ada.get(url, headers=seen).status_code == 200
+
+
+def test_a_post_that_is_sent_again_with_its_key_makes_one_project(ada: TestClient) -> None:
+    name = {"name": secrets.token_hex(8)}
+    headers = {"Idempotency-Key": secrets.token_hex(8)}
+    first = ada.post(PROJECTS, json=name, headers=headers)
+    again = ada.post(PROJECTS, json=name, headers=headers)
+    assert (again.status_code, again.json()) == (201, first.json())
+
+
 def test_tasks_of_a_project_are_listed_and_go_with_it(ada: TestClient) -> None:
     project_id = create(ada)
     body = {"title": "Dig", "project_id": project_id}

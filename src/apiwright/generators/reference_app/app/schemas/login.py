@@ -1,11 +1,12 @@
 from datetime import datetime
 from uuid import UUID
 
+from apiwright.kit.schemas import Text
 from pydantic import BaseModel
 
 
 class Credentials(BaseModel):
-    email: str
+    email: Text
     password: str
 
 

@@ -2,10 +2,10 @@ from datetime import datetime
 from typing import Annotated
 from uuid import UUID
 
-from apiwright.kit.schemas import unset
+from apiwright.kit.schemas import NotBlank, unset
 from pydantic import BaseModel, StringConstraints
 
-Name = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=200)]
+Name = Annotated[NotBlank, StringConstraints(max_length=200)]
 
 
 class ProjectCreate(BaseModel):

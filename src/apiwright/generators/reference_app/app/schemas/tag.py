@@ -1,9 +1,10 @@
 from typing import Annotated
 from uuid import UUID
 
+from apiwright.kit.schemas import NotBlank
 from pydantic import BaseModel, StringConstraints
 
-Name = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=50)]
+Name = Annotated[NotBlank, StringConstraints(max_length=50)]
 
 
 class TagCreate(BaseModel):

@@ -3,11 +3,11 @@ from typing import Annotated, Literal
 from uuid import UUID
 
 from apiwright.kit.pagination import PageQuery
-from apiwright.kit.schemas import unset
+from apiwright.kit.schemas import NotBlank, Text, unset
 from pydantic import BaseModel, StringConstraints
 
-Title = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=200)]
-Description = Annotated[str, StringConstraints(max_length=2000)]
+Title = Annotated[NotBlank, StringConstraints(max_length=200)]
+Description = Annotated[Text, StringConstraints(max_length=2000)]
 
 
 class TaskCreate(BaseModel):
@@ -29,7 +29,7 @@ class TaskUpdate(BaseModel):
 class TaskQuery(PageQuery):
     done: bool | None = None
     project_id: UUID | None = None
-    search: Annotated[str, StringConstraints(max_length=200, pattern=r"^[^\x00]*$")] | None = None
+    search: Annotated[Text, StringConstraints(max_length=200)] | None = None
     sort: Literal["id", "-id", "title", "-title"] = "-id"
 
 

@@ -1,0 +1,96 @@
+"""How large the head of a request may be, and how slow: what uvicorn leaves open, and an app never
+sees. `apiwright dev` and `run` serve with it, and `uvicorn --http apiwright.kit.server:Protocol`.
+"""
+
+import asyncio
+from typing import Any
+
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+
+from apiwright.kit.problems import Problem
+
+
+class Protocol(HttpToolsProtocol):
+    """uvicorn's HTTP/1.1, which ends a connection that keeps it waiting for a head."""
+
+    largest_head = 65_536  # bytes, and once as much where it arrives in one piece
+    patience = 30.0  # seconds
+
+    def __init__(self, *arguments: Any, **options: Any) -> None:  # as uvicorn calls it
+        super().__init__(*arguments, **options)
+        self._received = 0  # bytes since there was a head, or a part of a body
+        self._waiting_since: float | None = None  # for a head; None: it is there
+        self._timer: asyncio.TimerHandle | None = None
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as uvicorn's
+        super().connection_made(transport)
+        self._waiting_since = self.loop.time()
+        self._timer = self.loop.call_later(self.patience, self._look)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        super().connection_lost(exc)
+        self._stop()
+
+    def handle_websocket_upgrade(self) -> None:
+        self._stop()
+        super().handle_websocket_upgrade()
+
+    def data_received(self, data: bytes) -> None:
+        if len(data) > self.largest_head:
+            for start in range(0, len(data), self.largest_head):
+                if not self.transport.is_closing():
+                    self.data_received(data[start : start + self.largest_head])
+            return
+        self._received += len(data)
+        super().data_received(data)
+        # a head, but trailers and the extensions of chunks as well
+        if self._received > self.largest_head and not self.transport.is_closing():
+            self._refuse(431, f"The head of a request may have {self.largest_head} bytes here.")
+
+    def on_message_begin(self) -> None:
+        super().on_message_begin()
+        self._received = 0
+        self._waiting_since = self.loop.time()
+
+    def on_headers_complete(self) -> None:
+        super().on_headers_complete()
+        self._received = 0
+        self._waiting_since = None
+        self.headers = [*self.headers]  # trailers, which come later, are not the app's headers
+
+    def on_body(self, body: bytes) -> None:
+        super().on_body(body)
+        self._received = 0
+
+    def on_response_complete(self) -> None:
+        super().on_response_complete()
+        if self._waiting_since is None:
+            self._waiting_since = self.loop.time()
+
+    def send_400_response(self, msg: str) -> None:
+        self._refuse(400, "This is not HTTP as it should be.")
+
+    def _refuse(self, status: int, detail: str) -> None:
+        if not self._is_answering():  # otherwise this would stand in the middle of an answer
+            response = Problem(status, detail).response()
+            headers = [*response.raw_headers, (b"connection", b"close")]
+            head = b"".join([b"%s: %s\r\n" % header for header in headers])
+            line = f"HTTP/1.1 {status} \r\n".encode()
+            self.transport.write(line + head + b"\r\n" + bytes(response.body))
+        self.transport.close()
+
+    def _is_answering(self) -> bool:
+        return self.cycle is not None and not self.cycle.response_complete
+
+    def _look(self) -> None:
+        """One timer a connection, so that a request costs none."""
+        now = self.loop.time()
+        since = now if self._waiting_since is None or self._is_answering() else self._waiting_since
+        if now - since >= self.patience:
+            self.transport.close()
+        else:
+            self._timer = self.loop.call_at(since + self.patience, self._look)
+
+    def _stop(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
