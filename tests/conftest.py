@@ -14,9 +14,10 @@ from apiwright.kit import embedded
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--postgres", choices=["embedded", "system"], default="embedded")
     parser.addoption("--fail-on-skip", action="store_true", help="a skipped test is a failure")
+    parser.addoption("--tools", type=Path, help="where scripts/e2e keeps what it installs")
     parser.addoption("--pictures", type=Path, help="keep the pictures that tests take there")
     parser.addoption("--schemathesis", default="20", help="for how many seconds it looks")
-    parser.addoption("--bad-requests", default="4000", help="how many are made up")
+    parser.addoption("--bad-requests", default="2000", help="how many are made up")
 
 
 def pytest_configure(config: pytest.Config) -> None:

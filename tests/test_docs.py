@@ -91,7 +91,7 @@ def test_the_reference_of_the_command_line_is_not_stale() -> None:
 
 
 def test_every_command_is_in_the_reference() -> None:
-    commands = {"new", "inspect", "undo", "status", "dev", "run"}
+    commands = {"new", "inspect", "add resource", "undo", "status", "dev", "run"}
     assert commands | {"db upgrade", "db downgrade", "db revision"} <= set(
         re.findall(r"^## apiwright (.*)$", REFERENCE.read_text(), re.MULTILINE)
     )
@@ -182,7 +182,8 @@ def reference() -> str:
         "All but `new` and `inspect` work on the project in the current folder. They exit with 0;\n"
         "with 2 when something is wrong that they can name, with 3 when they will not do it as\n"
         "things stand: what happened, and what to do, is on standard error; with 1 when there is\n"
-        "something to do and `--plan` was said; with 130 after Ctrl-C.\n" + "".join(sections(top))
+        "something to do and `--plan` was said; with 4 when what was planned does not work; with\n"
+        "130 after Ctrl-C.\n" + "".join(sections(top))
     )
 
 
@@ -207,6 +208,8 @@ def section(parser: argparse.ArgumentParser, says: str) -> str:
 
 
 def usage_of(action: argparse.Action) -> str:
+    if action.nargs == "*":
+        return f"[{name_of(action)} ...]"
     if not action.option_strings:
         return f"[{name_of(action)}]" if action.nargs == "?" else name_of(action)
     usage = f"{action.option_strings[0]} {value_of(action)}".rstrip()

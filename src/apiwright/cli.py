@@ -103,6 +103,9 @@ def _parser() -> argparse.ArgumentParser:
     resource.add_argument(
         "--unverified", action="store_true", help="also where something could not be verified"
     )
+    resource.add_argument(
+        "--allow-dirty", action="store_true", help="also into files with uncommitted edits"
+    )
     resource.set_defaults(run=_add_resource)
 
     undo = commands.add_parser(
@@ -220,6 +223,8 @@ def _add_resource(options: argparse.Namespace) -> int:
     from apiwright.project.load import load
 
     wanted = fields.parse(options.name, options.fields)
+    if not options.plan and not options.yes:
+        _refuse_without_terminal()
     recover(Path.cwd())
     project = load(Path.cwd())
     resource.refuse_other_layouts(project)
@@ -249,7 +254,7 @@ def _add_resource(options: argparse.Namespace) -> int:
         return 1
     if not options.yes and not _agreed("Write this?"):
         return 3
-    apply(plan, Path.cwd())
+    apply(plan, Path.cwd(), allow_dirty=options.allow_dirty)
     if not options.json:
         print("\nWritten. `apiwright undo` takes it back; `apiwright dev` migrates and serves it.")
     return 0
@@ -329,12 +334,16 @@ def _status(options: argparse.Namespace) -> int:
 
 def _agreed(question: str) -> bool:
     """Raises ApiwrightError where there is nobody to ask."""
+    _refuse_without_terminal()
+    return input(f"{question} [y/N] ").strip().lower() in ("y", "yes")
+
+
+def _refuse_without_terminal() -> None:
     if not sys.stdin.isatty():
         raise ApiwrightError(
             "There is no terminal to ask in, and nothing was changed.",
             "Say --yes to do it, or --plan to only see it.",
         )
-    return input(f"{question} [y/N] ").strip().lower() in ("y", "yes")
 
 
 def _dev(options: argparse.Namespace) -> int:

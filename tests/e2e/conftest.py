@@ -27,6 +27,19 @@ def environment(**variables: str) -> dict[str, str]:
     return kept | variables
 
 
+def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
+    """What needs package registries is not in `make test`: scripts/e2e runs it."""
+    if collection_path.name == "test_clients.py" and not config.getoption("--tools"):
+        return True
+    return None
+
+
+@pytest.fixture(scope="session")
+def tools(request: pytest.FixtureRequest) -> Path:
+    folder: Path = request.config.getoption("--tools").resolve()
+    return folder
+
+
 @pytest.fixture(scope="session")
 def project(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     """A project that `apiwright new` has just written."""

@@ -7,6 +7,10 @@ from typing import Any
 
 import schemathesis
 
+UNSAYABLE = (
+    "This is not a cursor from this list in this order.",
+    "A password may have 72 bytes; this one has more.",
+)
 LOGINS = json.loads(Path("logins.json").read_text())
 
 
@@ -21,7 +25,7 @@ def before_call(context: Any, case: Any, kwargs: Any) -> None:  # its own types
 
 @schemathesis.hook
 def filter_failure(context: Any, failure: Any, case: Any, response: Any) -> bool:
-    """A cursor is refused unless it came from the list: no schema can say that of a string."""
+    """Not what is refused for a reason that no schema can say."""
     if type(failure).__name__ != "RejectedPositiveData" or response.status_code != 422:
         return True
-    return [error["field"] for error in response.json()["errors"]] != ["query.cursor"]
+    return not all(error["message"] in UNSAYABLE for error in response.json()["errors"])

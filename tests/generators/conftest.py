@@ -6,7 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from apiwright.generators import new, shadow
+from apiwright.edit.plan import Plan
+from apiwright.generators import new, resource, shadow
+from apiwright.generators.fields import parse
 from apiwright.generators.shadow import Place
 from apiwright.project import running
 from apiwright.project.facts import Project
@@ -47,6 +49,16 @@ def shop(_shops: dict[bool, Path], tmp_path: Path) -> Path:
     return shutil.copytree(_shops[False], tmp_path / "shop")
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def place(server: str) -> Place:
     return shadow.Place(PYTHON, server)
+
+
+NOTE = parse("Note", ["title:str:max=80:unique", "done:bool:default=false"])
+
+
+@pytest.fixture(scope="session")
+def noted(_shops: dict[bool, Path], place: Place) -> tuple[Project, Plan]:
+    """A bare project as it was read, and the plan of `add resource Note` for it or its copies."""
+    project = read(_shops[True])
+    return project, resource.plan(project, NOTE, place)

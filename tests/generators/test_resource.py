@@ -1,6 +1,7 @@
 """What `apiwright add resource` plans, on projects of `apiwright new`."""
 
 import ast
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -13,14 +14,16 @@ from apiwright.generators import resource
 from apiwright.generators.fields import parse
 from apiwright.generators.shadow import Place
 from apiwright.project import running
+from apiwright.project.facts import Project
 from apiwright.project.load import load
-from tests.generators.conftest import PYTHON, read
+from tests.generators.conftest import NOTE, PYTHON, read
 
-NOTE = ["title:str:max=80:unique", "done:bool:default=false"]
+Noted = tuple[Project, Plan]
 
 
-def plan(folder: Path, place: Place, name: str = "Note", fields: list[str] = NOTE) -> Plan:
-    return resource.plan(read(folder), parse(name, fields), place)
+def plan(folder: Path, place: Place, name: str = "", fields: Sequence[str] = ("title",)) -> Plan:
+    wanted = parse(name, fields) if name else NOTE
+    return resource.plan(read(folder), wanted, place)
 
 
 def outcomes(plan: Plan) -> set[str]:
@@ -41,10 +44,12 @@ def tree(folder: Path) -> dict[str, bytes]:
     }
 
 
-def test_a_plan_is_made_applied_found_again_and_undone(bare: Path, place: Place) -> None:
+def test_a_plan_is_made_applied_found_again_and_undone(
+    noted: Noted, bare: Path, place: Place
+) -> None:
     before = tree(bare)
-    made = plan(bare, place)
-    assert tree(bare) == before
+    project, made = noted
+    assert tree(Path(project.folder)) == before
     assert outcomes(made) <= {"new", "edit", "already there"}
     (migration,) = [file.path for file in made.files if file.path.startswith("migrations/")]
     assert {file.path for file in made.files} == {
@@ -70,9 +75,9 @@ def test_a_plan_is_made_applied_found_again_and_undone(bare: Path, place: Place)
 
 
 def test_a_file_in_another_layout_is_there_already_and_an_edited_one_is_not_overwritten(
-    bare: Path, place: Place
+    noted: Noted, bare: Path, place: Place
 ) -> None:
-    apply(plan(bare, place), bare)
+    apply(noted[1], bare)
     service = bare / "app/services/note_service.py"
     mine = service.read_text()
     service.write_text(mine.replace("\n\n\n", "\n\n\n\n").replace('"', "'"))
@@ -84,9 +89,11 @@ def test_a_file_in_another_layout_is_there_already_and_an_edited_one_is_not_over
     assert service.read_text().endswith("42\n")
 
 
-def test_other_fields_of_a_model_that_is_there_are_not_forced_in(bare: Path, place: Place) -> None:
-    apply(plan(bare, place), bare)
-    changed = plan(bare, place, fields=["title:str:max=90"])
+def test_other_fields_of_a_model_that_is_there_are_not_forced_in(
+    noted: Noted, bare: Path, place: Place
+) -> None:
+    apply(noted[1], bare)
+    changed = plan(bare, place, "Note", ["title:str:max=90"])
     assert "app/models.py" in {step.path for step in changed.blocked}
 
 
@@ -108,8 +115,9 @@ def test_references_become_filters_and_links_routes(shop: Path, place: Place) ->
 
 
 EVERY_KIND = [
-    *("name:str:min=5:max=10:unique", "code:str:pattern=^[A-Z]{3}-\\d{2}$", "short:str:max=4:unique"),
-    *("note:text:optional", "stars:int:gt=0:lt=10", "number:int:unique", "rate:float:ge=0.5:optional"),
+    *("name:str:min=5:max=10:unique", "code:str:pattern=^[A-Z]{3}-\\d{2}$"),
+    *("short:str:max=4:unique", "note:text:optional", "stars:int:gt=0:lt=10"),
+    *("number:int:unique", "rate:float:ge=0.5:optional"),
     *("price:decimal:digits=10.2:ge=0", "ok:bool:default=true", "day:date:unique", "clock:time"),
     *("at:datetime:optional:index", "slot:uuid", "mail:email:unique", "link:url:optional"),
     *("data:json:optional", "labels:list:str:max=3", "counts:list:int:min=1"),
@@ -148,13 +156,13 @@ def test_a_path_that_is_served_already_is_refused(bare: Path, place: Place) -> N
         main.read_text()
         + '\n\n@app.get("/api/v1/notes")\nasync def notes() -> int:\n    return 1\n'
     )
-    with pytest.raises(Refused, match="GET /api/v1/notes is served already, by app.main"):
+    with pytest.raises(Refused, match=r"GET /api/v1/notes is served already, by app.main"):
         plan(bare, place)
 
 
 def test_a_name_that_main_uses_for_something_else_is_not_shadowed(bare: Path, place: Place) -> None:
     made = plan(bare, place, "Setting")
-    assert ["app/main.py"] == [step.path for step in made.blocked]
+    assert [step.path for step in made.blocked] == ["app/main.py"]
     assert "`settings` is" in made.blocked[0].reason
 
 
@@ -167,7 +175,7 @@ def test_an_app_that_cannot_be_imported_is_not_changed(bare: Path, place: Place)
 def test_other_layouts_are_refused_in_words(tmp_path: Path, place: Place) -> None:
     (tmp_path / "main.py").write_text("from fastapi import FastAPI\n\napp = FastAPI()\n")
     project = running.run(load(tmp_path), PYTHON)
-    with pytest.raises(Refused, match="no app/models.py") as refused:
-        resource.plan(project, parse("Note", NOTE), place)
+    with pytest.raises(Refused, match=r"no app/models.py") as refused:
+        resource.plan(project, NOTE, place)
     assert "apiwright new" in refused.value.todo
     assert refused.value.status == 3

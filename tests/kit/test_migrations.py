@@ -305,32 +305,38 @@ def test_alembic_itself_says_what_is_missing(project: Project) -> None:
     assert "DATABASE_URL is not set. Set it, or use `apiwright db`." in said
 
 
-def test_two_migrations_that_continue_from_the_same_one_are_refused(project: Project) -> None:
-    follows = MIGRATION.format(statement="SELECT 1")
-    (project.versions / "0002_invoices.py").write_text(follows)
-    (project.versions / "0003_rates.py").write_text(follows.replace('"0002"', '"0003"'))
-    for action in (["upgrade"], ["downgrade", "base"], ["revision", "-m", "add notes"]):
-        said = project.run(*UPGRADE[:-1], *action, status=2)
-        assert "0002_invoices.py and 0003_rates.py are both the last" in said
-        assert "down_revision" in said
-        assert "alembic merge heads" in said
-        assert "Traceback" not in said
+def two_heads(project: Project) -> str:
+    """Two migrations after the project's last. What the second says it follows."""
+    last = max(file.name[:4] for file in project.versions.glob("*.py"))
+    for revision, name in (("0101", "invoices"), ("0102", "rates")):
+        text = MIGRATION.replace('"0002", "0001"', f'"{revision}", "{last}"').replace("half", name)
+        (project.versions / f"{revision}_{name}.py").write_text(text.format(statement="SELECT 1"))
+    return f'"{last}"'
+
+
+@pytest.mark.parametrize("action", [["upgrade"], ["downgrade", "base"], ["revision", "-m", "x"]])
+def test_two_migrations_that_continue_from_the_same_one_are_refused(
+    project: Project, action: list[str]
+) -> None:
+    two_heads(project)
+    said = project.run(*UPGRADE[:-1], *action, status=2)
+    assert "0101_invoices.py and 0102_rates.py are both the last" in said
+    assert "down_revision" in said
+    assert "alembic merge heads" in said
+    assert "Traceback" not in said
     assert project.tables() == []
 
-    later = follows.replace('"0002", "0001"', '"0003", "0002"').replace("half", "other_half")
-    (project.versions / "0003_rates.py").write_text(later)
-    project.run(*UPGRADE)
-    assert project.fetch("SELECT version_num FROM alembic_version") == ["0003"]
 
-
-def test_alembic_joins_two_migrations_that_continue_from_the_same_one(project: Project) -> None:
-    follows = MIGRATION.format(statement="SELECT 1")
-    (project.versions / "0002_invoices.py").write_text(follows)
-    rates = follows.replace('"0002"', '"0003"').replace("half", "other_half")
-    (project.versions / "0003_rates.py").write_text(rates)
-    project.run(sys.executable, "-m", "alembic", "merge", "heads", "-m", "join")
+@pytest.mark.parametrize("merged", [False, True], ids=["one follows the other", "merged"])
+def test_two_heads_become_one_as_was_said(project: Project, merged: bool) -> None:
+    followed = two_heads(project)
+    if merged:
+        project.run(sys.executable, "-m", "alembic", "merge", "heads", "-m", "join")
+    else:
+        rates = project.versions / "0102_rates.py"
+        rates.write_text(rates.read_text().replace(followed, '"0101"'))
     project.run(*UPGRADE)
-    assert {"half", "other_half"} <= set(project.tables())
+    assert {"invoices", "rates"} <= set(project.tables())
 
 
 def test_outside_a_project_it_is_said_in_words(tmp_path: Path) -> None:

@@ -117,8 +117,8 @@ async def test_a_large_head_and_a_body_much_larger_pass(port: int) -> None:
 
 async def test_many_requests_in_one_piece_are_answered_in_order(port: int) -> None:
     last = b"POST / HTTP/1.1\r\nhost: x\r\nconnection: close\r\ncontent-length: 0\r\n\r\n"
-    answer = await said(port, (GET + b"\r\n") * 4000 + last)
-    assert answer.count(b"HTTP/1.1 200 OK") == 4001
+    answer = await said(port, (GET + b"\r\n") * 1000 + last)
+    assert answer.count(b"HTTP/1.1 200 OK") == 1001
     assert answer.endswith(b"[0,3]")
 
 

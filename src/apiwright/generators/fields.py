@@ -339,6 +339,8 @@ def _refuse_contradictions(said: str, spec: FieldSpec) -> None:
         raise _wrong(
             said, "unique with a pattern is not supported so far", "Add the pattern afterwards."
         )
+    if spec.unique and _values(spec) < _FEW:
+        raise _wrong(said, "there are too few values for each to be unique", "Leave unique out.")
     if spec.on_delete and spec.on_delete not in _ON_DELETE:
         raise _wrong(
             said,
@@ -360,6 +362,22 @@ def _refuse_contradictions(said: str, spec: FieldSpec) -> None:
                 raise _wrong(
                     said, f"{word}={value} does not fit into its digits", "Move one of them."
                 )
+
+
+_FEW = 1000  # the tests of a resource make about fifty
+
+
+def _values(spec: FieldSpec) -> float:
+    """About how many there are between the bounds."""
+    bounds = {name: Decimal(value) for name, value in spec.bounds}
+    low, high = bounds.get("ge", bounds.get("gt")), bounds.get("le", bounds.get("lt"))
+    if spec.digits is not None and high is None:
+        high = Decimal(10) ** (spec.digits[0] - spec.digits[1])
+    if spec.type == "str" and spec.max is not None:
+        return float(10**spec.max)
+    if high is None or (low is None and spec.digits is None):
+        return float("inf")
+    return float(high - (low or 0))
 
 
 def _refuse_default(said: str, spec: FieldSpec, default: str) -> None:

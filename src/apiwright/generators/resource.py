@@ -155,7 +155,7 @@ def _refuse_taken(project: Project, resource: Resource) -> None:
                 f"There is a table {model.table!r} already, of {model.name} ({model.at}).",
                 "Choose another name.",
             )
-    if resource.model in code.TAKEN:
+    if resource.model in code.TAKEN or resource.name in code.VARIABLES:
         raise ApiwrightError(
             f"{resource.model!r} is the name of something that the code needs.",
             "Choose another name.",

@@ -37,6 +37,8 @@ _FROM = {
 """Where what the code names comes from; in models.py `Field` is SQLModel's."""
 TAKEN = frozenset(_FROM)
 """Names that a model must not have."""
+VARIABLES = frozenset(("data", "link", "page", "query", "router", "session"))
+"""Nor in lower case: the functions have them."""
 
 
 def imports(code: str, own: Mapping[str, str]) -> dict[str, str]:

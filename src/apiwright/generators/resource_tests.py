@@ -63,12 +63,21 @@ def {parent.maker}(client: TestClient) -> str:
 """
 
 
+_IN_USE = {
+    "ada", "another", "answer", "answers", "bob", "body", "changed", "client", "create", "created",
+    "emptied", "everything", "field", "first", "items", "method", "new", "numbers", "other", "path",
+    "query", "required", "second", "seen", "sent", "taken", "url", "value",
+}  # fmt: skip
+"""Names of variables and functions in the tests."""
+
+
 class _Writing:
     """Each method is a function of the test file; nothing where it would say nothing."""
 
     def __init__(self, resource: Resource, makers: Mapping[str, str]) -> None:
         self.resource, self.makers = resource, makers
         self.one, self.many = resource.name, resource.plural
+        self.row = f"{self.one}_row" if self.one in _IN_USE else self.one
         self.list = self.many.upper()
         self.written = [each for each in resource.columns if not each.readonly]
         self.shown = [each for each in self.written if not each.writeonly]
@@ -78,8 +87,8 @@ class _Writing:
             return f"{self.makers[field.item]}({client})"
         return samples.fresh(field)
 
-    def url(self, one: str = "") -> str:
-        return f"f\"{{{self.list}}}/{{{one or self.one}['id']}}\""
+    def url(self) -> str:
+        return f"f\"{{{self.list}}}/{{{self.row}['id']}}\""
 
     def new(self) -> tuple[str, str] | None:
         """A field that may be changed, and to what."""
@@ -118,8 +127,8 @@ def everything(client: TestClient) -> dict[str, Any]:
 def create(client: TestClient, **fields: Any) -> dict[str, Any]:
     answer = client.post({self.list}, json=required(client) | fields)
     assert answer.status_code == 201
-    {self.one}: dict[str, Any] = answer.json()
-    return {self.one}
+    {self.row}: dict[str, Any] = answer.json()
+    return {self.row}
 """
 
     def enough(self) -> str:
@@ -128,30 +137,30 @@ def create(client: TestClient, **fields: Any) -> dict[str, Any]:
             if field.writeonly or field.is_required:
                 continue
             if field.default is None:
-                said += f'    assert {self.one}["{field.column}"] is None\n'
+                said += f'    assert {self.row}["{field.column}"] is None\n'
             elif field.type == "bool":
-                said += f'    assert {self.one}["{field.column}"] is {field.default.capitalize()}\n'
+                said += f'    assert {self.row}["{field.column}"] is {field.default.capitalize()}\n'
             elif field.type in ("str", "text", "enum"):
                 value = quoted(field.default)
-                said += f'    assert {self.one}["{field.column}"] == {value}\n'
+                said += f'    assert {self.row}["{field.column}"] == {value}\n'
         return f"""\
 def test_what_is_required_is_enough(ada: TestClient) -> None:
-    {self.one} = create(ada)
+    {self.row} = create(ada)
 {said}\
-    assert ada.get({self.url()}).json() == {self.one}
+    assert ada.get({self.url()}).json() == {self.row}
 """
 
     def comes_back(self) -> str:
         hidden = [each.column for each in self.written if each.writeonly]
         lines = "".join(
-            f'    assert "{name}" not in {self.one}\n    del sent["{name}"]\n' for name in hidden
+            f'    assert "{name}" not in {self.row}\n    del sent["{name}"]\n' for name in hidden
         )
         return f"""\
 def test_what_was_sent_comes_back(ada: TestClient) -> None:
     sent = everything(ada)
-    {self.one} = create(ada, **sent)
+    {self.row} = create(ada, **sent)
 {lines}\
-    assert {self.one} == {self.one} | sent
+    assert {self.row} == {self.row} | sent
 """
 
     def updates(self) -> str:
@@ -160,11 +169,11 @@ def test_what_was_sent_comes_back(ada: TestClient) -> None:
             return ""
         return f"""\
 def test_update_changes_what_is_sent_and_nothing_else(ada: TestClient) -> None:
-    {self.one} = create(ada)
+    {self.row} = create(ada)
     new = {{"{new[0]}": {new[1]}}}
     changed = ada.patch({self.url()}, json=new).json()
-    assert changed == {self.one} | new | {{"updated_at": changed["updated_at"]}}
-    assert changed["updated_at"] > {self.one}["updated_at"]
+    assert changed == {self.row} | new | {{"updated_at": changed["updated_at"]}}
+    assert changed["updated_at"] > {self.row}["updated_at"]
     assert ada.get({self.url()}).json() == changed
 """
 
@@ -175,7 +184,7 @@ def test_update_changes_what_is_sent_and_nothing_else(ada: TestClient) -> None:
         return f"""\
 @pytest.mark.parametrize("field", {_list(names)})
 def test_what_is_optional_can_be_emptied(ada: TestClient, field: str) -> None:
-    {self.one} = create(ada, **everything(ada))
+    {self.row} = create(ada, **everything(ada))
     emptied = ada.patch({self.url()}, json={{field: None}}).json()
     assert emptied[field] is None
 """
@@ -183,7 +192,7 @@ def test_what_is_optional_can_be_emptied(ada: TestClient, field: str) -> None:
     def deletes(self) -> str:
         return f"""\
 def test_deleted_{self.many}_are_gone(ada: TestClient) -> None:
-    {self.one} = create(ada)
+    {self.row} = create(ada)
     assert ada.delete({self.url()}).status_code == 204
     assert ada.get({self.url()}).status_code == 404
     assert ada.delete({self.url()}).status_code == 404
@@ -196,7 +205,7 @@ def test_pages_follow_each_other_newest_first(ada: TestClient) -> None:
     first = ada.get({self.list}, params={{"limit": 2}}).json()
     query = {{"limit": 2, "cursor": first["next_cursor"]}}
     second = ada.get({self.list}, params=query).json()
-    seen = [{self.one}["id"] for {self.one} in first["items"] + second["items"]]
+    seen = [{self.row}["id"] for {self.row} in first["items"] + second["items"]]
     assert seen[:3] == created[::-1]
     assert len(seen) == len(set(seen))
 """
@@ -209,26 +218,26 @@ def test_pages_follow_each_other_newest_first(ada: TestClient) -> None:
 def test_another_users_{self.one}_is_not_found(
     ada: TestClient, bob: TestClient, method: str
 ) -> None:
-    {self.one} = create(ada)
+    {self.row} = create(ada)
     body = {body} if method == "PATCH" else None
     assert bob.request(method, {self.url()}, json=body).status_code == 404
-    assert ada.get({self.url()}).json() == {self.one}
+    assert ada.get({self.url()}).json() == {self.row}
 """
 
     def not_listed(self) -> str:
         return f"""\
 def test_another_users_{self.many}_are_not_listed(ada: TestClient, bob: TestClient) -> None:
-    {self.one}, other = create(ada), create(bob)
-    seen = [{self.one}["id"] for {self.one} in bob.get({self.list}).json()["items"]]
+    {self.row}, other = create(ada), create(bob)
+    seen = [{self.row}["id"] for {self.row} in bob.get({self.list}).json()["items"]]
     assert other["id"] in seen
-    assert {self.one}["id"] not in seen
+    assert {self.row}["id"] not in seen
 """
 
     def no_owner(self) -> str:
         return f"""\
 def test_an_owner_cannot_be_chosen(ada: TestClient, bob: TestClient) -> None:
     bobs = bob.get("/api/v1/auth/me").json()["id"]
-    {self.one} = create(ada, owner_id=bobs)
+    {self.row} = create(ada, owner_id=bobs)
     ada.patch({self.url()}, json={{"owner_id": bobs}})
     assert ada.get({self.url()}).status_code == 200
     assert bob.get({self.url()}).status_code == 404
@@ -273,7 +282,7 @@ def test_what_is_required_must_be_there(ada: TestClient, field: str) -> None:
     ],
 )
 def test_what_does_not_fit_is_refused(ada: TestClient, field: str, value: Any) -> None:
-    {self.one} = create(ada)
+    {self.row} = create(ada)
     for answer in (
         ada.post({self.list}, json=required(ada) | {{field: value}}),
         ada.patch({self.url()}, json={{field: value}}),
@@ -335,9 +344,9 @@ def test_what_is_unique_for_its_owner_is_free_for_others(
 def test_the_list_is_narrowed_by_what_is_asked(
     ada: TestClient, field: str, value: Any, another: Any
 ) -> None:
-    {self.one}, other = create(ada, **{{field: value}}), create(ada, **{{field: another}})
+    {self.row}, other = create(ada, **{{field: value}}), create(ada, **{{field: another}})
     items = ada.get({self.list}, params={{field: value}}).json()["items"]
-    assert {self.one} in items
+    assert {self.row} in items
     assert other not in items
 """
 
@@ -349,10 +358,10 @@ def test_the_list_is_narrowed_by_what_is_asked(
         if not field.writeonly:
             narrowed = f"""\
 def test_{self.many}_of_a_{field.name}_are_listed(ada: TestClient) -> None:
-    {self.one}, other = (create(ada, {field.column}={make}(ada)) for _ in range(2))
-    query = {{"{field.column}": {self.one}["{field.column}"]}}
-    assert ada.get({self.list}, params=query).json()["items"] == [{self.one}]
-    assert other["{field.column}"] != {self.one}["{field.column}"]
+    {self.row}, other = (create(ada, {field.column}={make}(ada)) for _ in range(2))
+    query = {{"{field.column}": {self.row}["{field.column}"]}}
+    assert ada.get({self.list}, params=query).json()["items"] == [{self.row}]
+    assert other["{field.column}"] != {self.row}["{field.column}"]
 
 
 """
@@ -361,7 +370,7 @@ def test_{self.many}_of_a_{field.name}_are_listed(ada: TestClient) -> None:
 def test_another_users_{parent}_cannot_be_the_{field.name}(
     ada: TestClient, bob: TestClient
 ) -> None:
-    {self.one} = create(bob)
+    {self.row} = create(bob)
     for {field.column} in ({make}(ada), {samples.MISSING}):
         new = {{"{field.column}": {field.column}}}
         assert bob.post({self.list}, json=required(bob) | new).status_code == 409

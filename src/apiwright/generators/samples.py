@@ -41,8 +41,12 @@ def fresh(field: FieldSpec) -> str:
         longest, shortest = field.max or STRING, field.min or 1
         return TOKEN if shortest <= 16 <= longest else f"str({COUNTED}).zfill({shortest})"
     if field.type in ("int", "decimal"):
-        low = _low(field)
-        start = COUNTED if low is None else f"{int(low) + 1} + {COUNTED}"
+        start = COUNTED
+        bounds = dict(field.bounds)
+        if (low := _low(field)) is not None:
+            start = f"{int(low) + 1} + {COUNTED}"
+        elif "le" in bounds or "lt" in bounds:
+            start = f"{int(_high(field) or 0) - 2} - {COUNTED}"
         after = field.digits[1] if field.digits else 0
         if field.type == "int":
             return start

@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -9,7 +10,7 @@ import sys
 import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 from apiwright.edit.files import FileChange
@@ -18,7 +19,8 @@ from apiwright.project.facts import Project
 from apiwright.project.running import find_interpreter
 
 _CACHES = (".mypy_cache", ".ruff_cache")  # what makes the tools quick
-_STAYS = {".env"}  # secrets, and the address of a database that holds something
+_STAYS = re.compile(r"\.env(\.(?!example|sample|template).*)?")
+"""Secrets, and the address of a database that holds something."""
 
 
 @dataclass(frozen=True)
@@ -115,7 +117,7 @@ def shadow(project: Project, place: Place) -> Iterator[Shadow]:
         copy.mkdir()
         for path in files.paths(root):
             source = root / path
-            if source.name in _STAYS or not source.is_file():
+            if _STAYS.fullmatch(source.name) or not source.is_file():
                 continue
             (copy / path).parent.mkdir(parents=True, exist_ok=True)
             shutil.copy2(source, copy / path)
@@ -123,7 +125,3 @@ def shadow(project: Project, place: Place) -> Iterator[Shadow]:
             if (root / cache).is_dir():
                 shutil.copytree(root / cache, copy / cache)
         yield Shadow(copy, place)
-
-
-def of_copy(project: Project, shadow: Shadow) -> Project:
-    return replace(project, folder=str(shadow.folder))

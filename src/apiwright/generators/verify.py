@@ -242,7 +242,7 @@ def _old_tests(what: str, results: Mapping[str, bool], before: Shadow) -> Check:
 def _run_tests(shadow: Shadow) -> tuple[dict[str, bool] | None, str]:
     """Which passed, by name; None and why where they could not be run."""
     report = shadow.folder.parent / "tests.xml"
-    arguments = ("-m", "pytest", "-q", "-p", "no:cacheprovider", f"--junit-xml={report}")
+    arguments = ("-m", "pytest", "-q", "--tb=no", "-p", "no:cacheprovider", f"--junit-xml={report}")
     done = shadow.run(*arguments, seconds=_SECONDS)
     if done.status is None or not report.exists():
         return None, done.last_words

@@ -7,7 +7,7 @@ from typing import Annotated
 from pwdlib import PasswordHash
 from pwdlib.hashers.argon2 import Argon2Hasher
 from pwdlib.hashers.bcrypt import BcryptHasher
-from pydantic import AfterValidator, StringConstraints
+from pydantic import AfterValidator, Field, StringConstraints
 
 _LONGEST = 72  # bytes; bcrypt reads no more, and its library refuses more
 _ROUNDS = 12
@@ -24,7 +24,12 @@ def _not_too_long(password: str) -> str:
     return password
 
 
-NewPassword = Annotated[str, StringConstraints(min_length=8), AfterValidator(_not_too_long)]
+NewPassword = Annotated[
+    str,
+    StringConstraints(min_length=8),
+    AfterValidator(_not_too_long),
+    Field(json_schema_extra={"maxLength": _LONGEST}),  # as near as a document can say it
+]
 """The type of a password that is being chosen."""
 
 

@@ -71,9 +71,16 @@ def on_rows(settings: Settings) -> None:
         command.upgrade(config, "head")
         asyncio.run(_filled(url))
         command.downgrade(config, str(before))
-        if asyncio.run(_counted(url)) != counted:
-            raise RuntimeError("rows were lost on the way down")
+        _compare(counted, asyncio.run(_counted(url)))
         command.upgrade(config, "head")
+
+
+def _compare(before: dict[str, int], after: dict[str, int]) -> None:
+    lost = [name for name, rows in before.items() if after.get(name, 0) < rows]
+    left = [name for name in after if name not in before]
+    if lost or left:
+        what = f"lost rows of {', '.join(lost)}" if lost else f"left {', '.join(left)} behind"
+        raise RuntimeError(f"the way down {what}")
 
 
 async def _filled(url: str) -> dict[str, int]:

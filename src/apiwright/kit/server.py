@@ -5,15 +5,17 @@ sees. `apiwright dev` and `run` serve with it, and `uvicorn --http apiwright.kit
 import asyncio
 from typing import Any
 
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 
 from apiwright.kit.problems import Problem
+
+_PIECE = 8192  # bytes, after which is counted
 
 
 class Protocol(HttpToolsProtocol):
     """uvicorn's HTTP/1.1, which ends a connection that keeps it waiting for a head."""
 
-    largest_head = 65_536  # bytes, and once as much where it arrives in one piece
+    largest_head = 65_536  # bytes, give or take a piece or two
     patience = 30.0  # seconds
 
     def __init__(self, *arguments: Any, **options: Any) -> None:  # as uvicorn calls it
@@ -21,6 +23,7 @@ class Protocol(HttpToolsProtocol):
         self._received = 0  # bytes since there was a head, or a part of a body
         self._waiting_since: float | None = None  # for a head; None: it is there
         self._timer: asyncio.TimerHandle | None = None
+        self._refused = False
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as uvicorn's
         super().connection_made(transport)
@@ -36,16 +39,14 @@ class Protocol(HttpToolsProtocol):
         super().handle_websocket_upgrade()
 
     def data_received(self, data: bytes) -> None:
-        if len(data) > self.largest_head:
-            for start in range(0, len(data), self.largest_head):
-                if not self.transport.is_closing():
-                    self.data_received(data[start : start + self.largest_head])
-            return
-        self._received += len(data)
-        super().data_received(data)
-        # a head, but trailers and the extensions of chunks as well
-        if self._received > self.largest_head and not self.transport.is_closing():
-            self._refuse(431, f"The head of a request may have {self.largest_head} bytes here.")
+        for start in range(0, len(data), _PIECE):
+            piece = data[start : start + _PIECE]
+            if self._refused:
+                return
+            self._received += len(piece)
+            super().data_received(piece)
+            if self._received > self.largest_head:  # also of trailers, or of a chunk's extension
+                self._refuse(431, f"The head of a request may have {self.largest_head} bytes here.")
 
     def on_message_begin(self) -> None:
         super().on_message_begin()
@@ -71,12 +72,15 @@ class Protocol(HttpToolsProtocol):
         self._refuse(400, "This is not HTTP as it should be.")
 
     def _refuse(self, status: int, detail: str) -> None:
-        if not self._is_answering():  # otherwise this would stand in the middle of an answer
+        self._refused, cycle = True, self.cycle
+        if self._is_answering() and not cycle.more_body:
+            cycle.keep_alive = False  # what was asked before is answered, and then it ends
+            return
+        if not (self._is_answering() and (cycle.response_started or self.pipeline)):
             response = Problem(status, detail).response()
             headers = [*response.raw_headers, (b"connection", b"close")]
-            head = b"".join([b"%s: %s\r\n" % header for header in headers])
-            line = f"HTTP/1.1 {status} \r\n".encode()
-            self.transport.write(line + head + b"\r\n" + bytes(response.body))
+            lines = b"".join([b"%s: %s\r\n" % header for header in headers])
+            self.transport.write(STATUS_LINE[status] + lines + b"\r\n" + bytes(response.body))
         self.transport.close()
 
     def _is_answering(self) -> bool:
