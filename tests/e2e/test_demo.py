@@ -28,7 +28,7 @@ def test_the_transcript_can_be_repeated_line_by_line(tmp_path: Path) -> None:
             lines.append(line.rstrip("\n"))
             if line.startswith("Ctrl-C"):
                 break
-        answers = [line for line in lines if re.match(r"\d{3} ", line)]
+        answers = [line for line in lines if re.match(r"\d{3}( |$)", line)]
         assert [answer[:3] for answer in answers] == [*["201"] * 5, "204", "404", "200"]
 
         commands = [line[2:] for line in lines if line.startswith(("$ curl", "$ ADA", "$ BOB"))]

@@ -10,7 +10,7 @@ from apiwright.edit.apply import apply
 from apiwright.edit.plan import Plan
 from apiwright.edit.undo import undo, undoing
 from apiwright.errors import ApiwrightError, Refused
-from apiwright.generators import resource
+from apiwright.generators import resource, resource_tests
 from apiwright.generators.fields import parse
 from apiwright.generators.shadow import Place
 from apiwright.project import running
@@ -179,3 +179,9 @@ def test_other_layouts_are_refused_in_words(tmp_path: Path, place: Place) -> Non
         resource.plan(project, NOTE, place)
     assert "apiwright new" in refused.value.todo
     assert refused.value.status == 3
+
+
+def test_a_name_that_the_tests_use_for_something_else_is_another_variable() -> None:
+    written = resource_tests.tests(parse("Client", ["name:str"]), "/api/v1/clients", [])
+    assert "    client_row: dict[str, Any] = answer.json()\n    return client_row\n" in written
+    assert "test_another_users_client_is_not_found" in written

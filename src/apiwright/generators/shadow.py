@@ -46,13 +46,24 @@ class Done:
         return " / ".join(line.strip() for line in lines[-3:])[-400:]
 
 
-@dataclass(frozen=True)
 class Shadow:
-    folder: Path
-    place: Place
+    """A copy, and the programs that run in it."""
+
+    def __init__(self, folder: Path, place: Place) -> None:
+        self.folder, self.place = folder, place
+        self._running: set[subprocess.Popen[str]] = set()
+        self._stopped = False
+
+    def stop(self) -> None:
+        """End what runs, in whatever thread; nothing is started any more."""
+        self._stopped = True
+        for process in list(self._running):
+            _end(process)
 
     def run(self, *arguments: str, seconds: int = 120) -> Done:
         """The project's Python with these arguments, in the copy."""
+        if self._stopped:
+            return Done(None, "", "it was interrupted")
         home = self.folder.parent / "home"
         home.mkdir(exist_ok=True)
         environment = {
@@ -64,7 +75,7 @@ class Shadow:
             "FASTAPI_ENV": "development",
             "DATABASE_URL": self.place.server,
         }
-        process = subprocess.Popen(
+        with subprocess.Popen(
             [str(self.place.python), *arguments],
             cwd=self.folder,
             env=environment,
@@ -73,13 +84,15 @@ class Shadow:
             stderr=subprocess.PIPE,
             text=True,
             start_new_session=True,
-        )
-        try:
-            out, err = process.communicate(timeout=seconds)
-        except subprocess.TimeoutExpired:
-            return Done(None, "", f"it took longer than {seconds} seconds")
-        finally:
-            _end(process)
+        ) as process:
+            self._running.add(process)
+            try:
+                out, err = process.communicate(timeout=seconds)
+            except subprocess.TimeoutExpired:
+                return Done(None, "", f"it took longer than {seconds} seconds")
+            finally:
+                _end(process)
+                self._running.discard(process)
         return Done(process.returncode, out, err)
 
     def has(self, tool: str) -> bool:

@@ -63,7 +63,12 @@ def verify(
             lambda: _migrations(after),
         ]
         with ThreadPoolExecutor() as threads:  # which wait for programs
-            tried = list(threads.map(lambda trial: trial(), trials))
+            try:
+                tried = list(threads.map(lambda trial: trial(), trials))
+            except BaseException:  # Ctrl-C, which the threads do not hear
+                before.stop()
+                after.stop()
+                raise
         return (
             Check("the app is imported", True),
             _served(changed, wanted),
