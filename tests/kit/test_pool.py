@@ -251,6 +251,12 @@ async def test_what_a_read_wrote_and_cannot_keep_is_told_to_who_did_it(
 async def test_a_begin_that_fails_is_told_also_after_a_read(
     pool: Pool, caplog: pytest.LogCaptureFixture
 ) -> None:
+    for begin, error in (
+        ("BEGIN; SELECT FROM nowhere", asyncpg.UndefinedTableError),
+        ("BEGIN; NONSENSE", asyncpg.PostgresSyntaxError),  # nothing is begun
+    ):
+        with pytest.raises(error):
+            await pool.begin(begin, object())
     await read(pool)
     with pytest.raises(asyncpg.UndefinedTableError):
         await pool.begin("BEGIN; SELECT FROM nowhere", object())

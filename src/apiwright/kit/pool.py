@@ -73,11 +73,9 @@ class Pool:
             self.drop(connection)
             if isinstance(error, CUT):
                 self.forget_idle()  # cut at the same time, probably
-            elif isinstance(error, asyncpg.PostgresError) and not connection.is_in_transaction():
-                # nothing was begun: it was the COMMIT
-                if reader is not holder:
-                    _warn(error)
-                    return await self.begin(begin, holder)
+            elif reader not in (None, holder) and _refused_commit(connection, error):
+                _warn(error)
+                return await self.begin(begin, holder)
             raise
         self.give(connection)
         return None
@@ -220,7 +218,12 @@ class Pool:
         return True
 
 
-def _warn(error: Exception) -> None:
+def _refused_commit(connection: Connection, error: BaseException) -> bool:
+    """Of COMMIT and BEGIN in one: whether nothing was begun."""
+    return isinstance(error, asyncpg.PostgresError) and not connection.is_in_transaction()
+
+
+def _warn(error: BaseException) -> None:
     """A read has written after all, such as through a view, and could not be committed."""
     if not isinstance(error, CUT):  # not its text, which has values
         logger.warning("what a read has written was not kept: %s", type(error).__name__)
