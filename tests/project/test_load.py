@@ -362,7 +362,7 @@ def test_reference_app_models_have_the_columns_of_the_kit(reference_app: Project
         "updated_at datetime",
         "owner_id UUID ->user.id",
         "id UUID pk",
-        "title str index",
+        "title str",
         "description str null",
         "done bool =False",
         "project_id UUID null ->project.id",
