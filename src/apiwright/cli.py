@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from apiwright.kit.settings import Settings
 
 
+_PATIENCE = 10.0  # seconds for the database's first answer
 _PROXIES = os.environ.get("FORWARDED_ALLOW_IPS", "")
 """Whose X-Forwarded-For is believed: nobody's, until it is said. uvicorn would believe whatever
 comes from this machine."""
@@ -466,13 +467,15 @@ def _reach(url: str) -> None:
     from apiwright.kit import postgres_url
 
     async def reach() -> None:
-        await (await postgres_url.connect(url)).close()
+        async with asyncio.timeout(_PATIENCE):
+            await (await postgres_url.connect(url)).close()
 
     try:
         asyncio.run(reach())
     except (OSError, PostgresError) as error:
+        why = str(error) or f"no answer within {_PATIENCE:.0f} seconds"
         raise ApiwrightError(
-            f"The database cannot be reached: {error}.", "Is DATABASE_URL right, and is it running?"
+            f"The database cannot be reached: {why}.", "Is DATABASE_URL right, and is it running?"
         ) from None
 
 
