@@ -1,3 +1,4 @@
+import socket
 import subprocess
 import sys
 from importlib.metadata import version
@@ -5,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from apiwright import cli
 from apiwright.cli import main
 
 HEAVY = {"alembic", "asyncpg", "fastapi", "pydantic", "sqlalchemy", "starlette", "uvicorn"}
@@ -80,6 +82,19 @@ def test_a_database_that_cannot_be_reached_is_said_in_a_sentence(
     Path("pyproject.toml").touch()
     assert main(command) == 2
     assert "apiwright: " in capsys.readouterr().err
+
+
+def test_a_database_that_says_nothing_is_not_waited_for_long(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(cli, "_PATIENCE", 0.2)
+    Path("pyproject.toml").touch()
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        monkeypatch.setenv("DATABASE_URL", f"postgresql://a@127.0.0.1:{silent.getsockname()[1]}/x")
+        monkeypatch.setenv("SECRET_KEY", "k" * 32)
+        assert main(["db", "upgrade"]) == 2
+    assert "no answer within" in capsys.readouterr().err
 
 
 def test_a_port_that_there_is_not_is_a_usage_error(capsys: pytest.CaptureFixture[str]) -> None:
