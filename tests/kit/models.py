@@ -92,7 +92,8 @@ class Parcel(Owned, table=True):
     group_id: UUID | None = None
     note: str | None = None
     folded: str = Field(
-        default=None, sa_column=Column(String(200), Computed("lower(name)"), nullable=False)
+        default=None,
+        sa_column=Column(String(200), Computed("lower(name)", persisted=True), nullable=False),
     )
 
 
