@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from apiwright.kit import embedded
+from tests.redis_server import RedisServer
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -69,6 +70,15 @@ def server(request: pytest.FixtureRequest) -> Iterator[str]:
     folder = Path(worker["server_folder"]) if worker else request.config.stash[_server_folder]
     with embedded.running(folder / "postgres", binaries) as url:
         yield url
+
+
+@pytest.fixture
+def redis(tmp_path: Path) -> Iterator[RedisServer]:
+    if shutil.which("redis-server") is None:
+        pytest.skip("no Redis is installed: apt-get install redis-server")
+    server = RedisServer(tmp_path)
+    yield server
+    server.kill()
 
 
 @pytest.fixture

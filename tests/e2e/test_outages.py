@@ -2,52 +2,18 @@
 
 import asyncio
 import os
-import shutil
 import signal
-import socket
-import subprocess
 import time
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import httpx2
-import pytest
 
 from apiwright.kit import embedded, postgres_url
 from tests.e2e.conftest import Backend
+from tests.redis_server import RedisServer
 
 ADA = {"email": "ada@example.com", "password": "correct horse battery"}
-
-
-class RedisServer:
-    def __init__(self, folder: Path) -> None:
-        with socket.socket() as free:
-            free.bind(("127.0.0.1", 0))
-            self.port: int = free.getsockname()[1]
-        self.folder = folder
-        self.url = f"redis://127.0.0.1:{self.port}/0"
-        self.start()
-
-    def start(self) -> None:
-        listen = ["--bind", "127.0.0.1", "--port", str(self.port)]
-        self.process = subprocess.Popen(
-            ["redis-server", *listen, "--save", "", "--dir", str(self.folder)],
-            stdout=subprocess.DEVNULL,
-        )
-
-    def kill(self) -> None:
-        self.process.kill()
-        self.process.wait()
-
-
-@pytest.fixture
-def redis(tmp_path: Path) -> Iterator[RedisServer]:
-    if shutil.which("redis-server") is None:
-        pytest.skip("no Redis is installed: apt-get install redis-server")
-    server = RedisServer(tmp_path)
-    yield server
-    server.kill()
 
 
 def test_postgres_stops_under_load_and_starts(backend: Backend, postgres: tuple[Path, str]) -> None:

@@ -1,13 +1,10 @@
 import asyncio
 import logging
 import signal
-import socket
-import subprocess
 import sys
 import time
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
-from pathlib import Path
 from typing import Annotated, Any
 from uuid import UUID
 
@@ -24,6 +21,7 @@ from apiwright.kit.identifiers import uuid7
 from apiwright.kit.limits import Attempts, Limit, LoginAttempts, LoginLimit, _Window
 from apiwright.kit.problems import Unauthorized, Unavailable
 from tests.kit.conftest import Settings
+from tests.redis_server import RedisServer
 
 pytestmark = pytest.mark.anyio
 
@@ -403,52 +401,6 @@ def test_a_refused_login_says_when_to_come_again() -> None:
 
 
 # Redis
-
-
-class RedisServer:
-    """A real one, which can be killed and started again."""
-
-    def __init__(self, folder: Path) -> None:
-        with socket.socket() as free:
-            free.bind(("127.0.0.1", 0))
-            self.port: int = free.getsockname()[1]
-        self.folder = folder
-        self.url = f"redis://127.0.0.1:{self.port}/0"
-        self.start()
-
-    def start(self) -> None:
-        listen = ["--bind", "127.0.0.1", "--port", str(self.port)]
-        self.process = subprocess.Popen(
-            ["redis-server", *listen, "--save", "", "--dir", str(self.folder)],
-            stdout=subprocess.DEVNULL,
-        )
-        until = time.monotonic() + 10
-        while True:
-            try:
-                socket.create_connection(("127.0.0.1", self.port)).close()
-                return
-            except OSError:
-                assert time.monotonic() < until, "Redis did not start"
-                time.sleep(0.01)
-
-    def kill(self) -> None:
-        self.process.kill()
-        self.process.wait()
-
-    def keys(self) -> list[str]:
-        with Redis(port=self.port, decode_responses=True) as client:
-            return sorted(client.keys("*"))
-
-    def clients(self) -> int:
-        with Redis(port=self.port) as client:
-            return len(client.client_list()) - 1
-
-
-@pytest.fixture
-def redis(tmp_path: Path) -> Iterator[RedisServer]:
-    server = RedisServer(tmp_path)
-    yield server
-    server.kill()
 
 
 @pytest.fixture
