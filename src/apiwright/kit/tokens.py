@@ -113,7 +113,8 @@ class Tokens:
         self._app_name = app_name
         self._refreshes = f"{app_name}:refresh"
         self._lifetime = lifetime
-        self._refresh_lifetime = refresh_lifetime
+        self.refresh_lifetime = refresh_lifetime
+        """Seconds. A login that was not refreshed for that long cannot be any more."""
         self._verified: dict[str, AccessClaims] = {}  # oldest first
 
     def issue(self, user_id: UUID) -> AccessToken:
@@ -128,7 +129,7 @@ class Tokens:
         login = {"sid": str(login_id)}
         access = self._signed(user_id, self._app_name, self._lifetime, login)
         refresh = self._signed(
-            user_id, self._refreshes, self._refresh_lifetime, login | {"gen": generation}
+            user_id, self._refreshes, self.refresh_lifetime, login | {"gen": generation}
         )
         return LoginTokens(access, self._lifetime, refresh_token=refresh)
 

@@ -10,12 +10,10 @@ from sqlmodel import col, delete, select
 
 from app.models import Login, User
 
-AGES = timedelta(days=30)  # without a refresh
-
 
 async def begin(session: Session, tokens: Tokens, user: User, user_agent: str) -> LoginTokens:
     everyone = session.unscoped(reason="login: nobody is signed in yet")
-    aged = col(Login.updated_at) < datetime.now(UTC) - AGES
+    aged = col(Login.updated_at) < datetime.now(UTC) - timedelta(seconds=tokens.refresh_lifetime)
     await everyone.exec(delete(Login).where(col(Login.owner_id) == user.id, aged))
     login = await everyone.add(Login(owner_id=user.id, user_agent=user_agent[:400]))
     return tokens.issue_for_login(user.id, login.id, login.generation)
