@@ -116,3 +116,18 @@ def test_an_unknown_command_is_a_usage_error() -> None:
     with pytest.raises(SystemExit) as stopped:
         main(["frobnicate"])
     assert stopped.value.code == 2
+
+
+@pytest.mark.parametrize("command", [["status"], ["undo"], ["add", "resource", "Note", "text:str"]])
+def test_without_the_tools_it_is_said_what_to_install(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    command: list[str],
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setitem(sys.modules, "libcst", None)
+    for name in [name for name in sys.modules if name.startswith("apiwright.edit")]:
+        monkeypatch.delitem(sys.modules, name)
+    assert main(command) == 2
+    assert "libcst is not installed" in capsys.readouterr().err

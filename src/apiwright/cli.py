@@ -208,16 +208,23 @@ def _inspect(options: argparse.Namespace) -> int:
     return 0
 
 
-def _add_resource(options: argparse.Namespace) -> int:
+@contextmanager
+def _tools() -> Iterator[None]:
+    """Around the imports of what edits: the bare package has no libcst."""
     try:
-        from apiwright.edit import preview
-        from apiwright.edit.apply import apply, recover
-        from apiwright.generators import fields, resource, shadow, verify
+        yield
     except ModuleNotFoundError as error:
         raise ApiwrightError(
             f"{error.name} is not installed, which editing code needs.",
             "Install it: pip install 'apiwright[tools]'",
         ) from None
+
+
+def _add_resource(options: argparse.Namespace) -> int:
+    with _tools():
+        from apiwright.edit import preview
+        from apiwright.edit.apply import apply, recover
+        from apiwright.generators import fields, resource, shadow, verify
     import json
 
     from apiwright.project import running
@@ -301,8 +308,9 @@ def _throwaway_server() -> Iterator[str]:
 def _undo(options: argparse.Namespace) -> int:
     import json
 
-    from apiwright.edit import preview
-    from apiwright.edit.undo import undo, undoing
+    with _tools():
+        from apiwright.edit import preview
+        from apiwright.edit.undo import undo, undoing
 
     proposed = undoing(Path.cwd(), options.change_set)
     if options.json:
@@ -322,8 +330,9 @@ def _undo(options: argparse.Namespace) -> int:
 def _status(options: argparse.Namespace) -> int:
     import json
 
-    from apiwright.edit import preview
-    from apiwright.edit.status import status
+    with _tools():
+        from apiwright.edit import preview
+        from apiwright.edit.status import status
 
     applied = status(Path.cwd())
     if options.json:

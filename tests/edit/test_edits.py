@@ -468,3 +468,12 @@ def test_a_remark_of_the_user_above_ours_stays() -> None:
     assert splice is not None
     now = before + "# the notes\napp.include_router(notes.router)\n"
     assert INCLUDE.remove(now, splice) == before + "# the notes\n"
+
+
+def test_a_function_that_would_be_empty_keeps_the_line_that_follows() -> None:
+    edit = IncludeRouter("app", "b.router")
+    before = "def make(app):\n    app.include_router(a.router)\n"
+    splice = edit.splice(before)
+    assert splice is not None
+    alone = "def make(app):\n    app.include_router(b.router)\nx = 1\n"
+    assert edit.remove(alone, splice) == "def make(app):\n    pass\nx = 1\n"

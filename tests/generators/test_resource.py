@@ -10,7 +10,7 @@ from apiwright.edit.apply import apply
 from apiwright.edit.plan import Plan
 from apiwright.edit.undo import undo, undoing
 from apiwright.errors import ApiwrightError, Refused
-from apiwright.generators import resource, resource_tests
+from apiwright.generators import resource, resource_code, resource_tests
 from apiwright.generators.fields import parse
 from apiwright.generators.shadow import Place
 from apiwright.project import running
@@ -185,3 +185,11 @@ def test_a_name_that_the_tests_use_for_something_else_is_another_variable() -> N
     written = resource_tests.tests(parse("Client", ["name:str"]), "/api/v1/clients", [])
     assert "    client_row: dict[str, Any] = answer.json()\n    return client_row\n" in written
     assert "test_another_users_client_is_not_found" in written
+
+
+def test_names_that_are_imported_stand_as_a_linter_orders_them() -> None:
+    own = dict.fromkeys(("APIKey", "Account", "APIKeyAccount"), "app.models")
+    written = resource_code.module(
+        "def f(a: APIKey, b: Account, c: APIKeyAccount) -> None: ...", own
+    )
+    assert written.startswith("from app.models import Account, APIKey, APIKeyAccount\n")

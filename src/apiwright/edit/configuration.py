@@ -11,11 +11,8 @@ from apiwright.edit.lines import (
     Splice,
     cut,
     cut_with_blanks,
-    indent_of,
     insert,
     is_blank,
-    newline_of,
-    replace,
     same,
     split,
     without_end,
@@ -156,13 +153,13 @@ class AddTomlKey(_TomlEdit):
 
     @property
     def paste(self) -> str:
-        return (f"[{self.table}]\n" if self.table else "") + f"{self.key} = {self.value}\n"
+        return (f"[{self.table}]\n" if self.table else "") + self._line + "\n"
 
     def _splice(self, text: str) -> Splice | None:
         rows = split(text)
         path = _path(self.table)
         here = _at(_toml(text), path)
-        wanted = _toml(f"{self.key} = {self.value}\n")
+        wanted = _toml(self._line)
         if here is not None and not isinstance(here, dict):
             raise CouldNot(f"`{self.table}` is not a table")
         for key, value in wanted.items():
@@ -170,16 +167,15 @@ class AddTomlKey(_TomlEdit):
                 if here[key] == value:
                     return None
                 raise CouldNot(f"`{self.key}` has another value already")
-        line = f"{self.key} = {self.value}"
         found = [each for each in _statements(rows) if each.table == path]
         if found:
-            return insert(rows, found[-1].stop[0] + 1, [line])
+            return insert(rows, found[-1].stop[0] + 1, [self._line])
         if not path:
-            return insert(rows, 0, [line, ""] if rows else [line])
+            return insert(rows, 0, [self._line, ""] if rows else [self._line])
         if here is not None and not _only_tables(here):
             raise CouldNot(f"`{self.table}` is not written as a table of its own")
         at = _end(rows)
-        return insert(rows, at, [*([""] if at else []), f"[{self.table}]", line])
+        return insert(rows, at, [*([""] if at else []), f"[{self.table}]", self._line])
 
     def _remove(self, text: str, made: Splice) -> str:
         rows = split(text)
@@ -225,19 +221,12 @@ class AddTomlItem(_TomlEdit):
 
     def _splice(self, text: str) -> Splice | None:
         items = self._items(text)
-        codes = [items.code(number) for number in range(len(items.spans))]
+        codes = items.codes
         if any(self._is_it(code) for code in codes):
             return None
         orders = [lambda code: (_package(code),)] if len(codes) > 1 else []
         number = place_in_order(codes, self.item, orders)
-        found = items.adding(number, self.item)
-        line = items.start[0]
-        if line == items.stop[0] and any(len(without_end(row)) > self.width for row in found.put):
-            indent, end = indent_of(items.lines[line]), newline_of(items.lines, line + 1)
-            each = [*codes[:number], self.item, *codes[number:]]
-            inner = "".join(f"{indent}{items.step}{code},{end}" for code in each)
-            return replace(items.lines, items.start, items.stop, f"{end}{inner}{indent}")
-        return found
+        return items.adding(number, self.item, self.width)
 
     def _is_it(self, code: str) -> bool:
         package = _package(self.item)
@@ -261,10 +250,9 @@ class AddTomlItem(_TomlEdit):
         back = put_back(items.lines, items.start[0], items.stop[0] + 1, made)
         if made.took and back is not None:
             return back
-        for number in range(len(items.spans)):
-            if items.code(number) == self.item:
-                return items.removing(number)
-        if any(self._is_it(items.code(number)) for number in range(len(items.spans))):
+        if self.item in items.codes:
+            return items.removing(items.codes.index(self.item))
+        if any(map(self._is_it, items.codes)):
             raise CouldNot(f"{self.item} has been changed")
         return text
 

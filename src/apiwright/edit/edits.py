@@ -4,6 +4,7 @@ An edit puts its lines into a text and leaves every other byte as it was. It nev
 it does not understand, it says (`CouldNot`), and `paste` is what the user can then put in by hand.
 """
 
+from abc import ABC, abstractmethod
 from dataclasses import asdict, dataclass
 from typing import ClassVar
 
@@ -15,7 +16,7 @@ class CouldNot(Exception):
 
 
 @dataclass(frozen=True)
-class Edit:
+class Edit(ABC):
     """Subclasses say where their lines go (`_splice`), and how to find them again (`_remove`)."""
 
     kinds: ClassVar[dict[str, type["Edit"]]] = {}
@@ -85,24 +86,24 @@ class Edit:
         fields = {name: _tuples(value) for name, value in data.items() if name != "edit"}
         return cls.kinds[str(data["edit"])](**fields)
 
+    @abstractmethod
     def __str__(self) -> str:
         """A few words for the preview: what it does."""
-        raise NotImplementedError
 
     @property
+    @abstractmethod
     def paste(self) -> str:
         """What to put in by hand."""
-        raise NotImplementedError
 
     def _read(self, text: str) -> object:
         """Raises CouldNot when the text is not one of this edit's language."""
         return None
 
-    def _splice(self, text: str) -> Splice | None:
-        raise NotImplementedError
+    @abstractmethod
+    def _splice(self, text: str) -> Splice | None: ...
 
-    def _remove(self, text: str, made: Splice) -> str:
-        raise NotImplementedError
+    @abstractmethod
+    def _remove(self, text: str, made: Splice) -> str: ...
 
 
 def _tuples(value: object) -> object:

@@ -16,10 +16,8 @@ from apiwright.edit.lines import (
     indent_of,
     insert,
     is_blank,
-    newline_of,
-    without_end,
+    replace,
 )
-from apiwright.edit.lines import replace as replaced
 from apiwright.edit.python import (
     Body,
     PythonEdit,
@@ -176,20 +174,9 @@ class AddImport(PythonEdit):
 
     def _into(self, source: Source, node: cst.ImportFrom) -> Splice:
         items = _items(source, node)
-        codes = [items.code(number) for number in range(len(items.spans))]
-        number = place_in_order(codes, self._item, [_by_type, _by_name, lambda code: (code,)])
-        found = items.adding(number, self._item)
-        line = items.start[0]
-        long = any(len(without_end(row)) > self.width for row in found.put if row not in found.took)
-        if long and line == items.stop[0]:
-            indent, end = indent_of(source.lines[line]), newline_of(source.lines, line + 1)
-            rows = [*codes[:number], self._item, *codes[number:]]
-            inner = "".join(f"{indent}{items.step}{row},{end}" for row in rows)
-            start, stop = items.start, items.stop
-            if node.lpar is None:
-                return replaced(source.lines, start, stop, f"({end}{inner}{indent})")
-            return replaced(source.lines, start, stop, f"{end}{inner}{indent}")
-        return found
+        orders = [by_type, _by_name, lambda code: (code,)]
+        number = place_in_order(items.codes, self._item, orders)
+        return items.adding(number, self._item, self.width)
 
     def _remove(self, text: str, made: Splice) -> str:
         source = read(text)
@@ -214,17 +201,16 @@ class AddImport(PythonEdit):
             raise CouldNot(f"line {first + 1} holds other statements too")
         if len(_names(node)) > 1:
             items = _items(source, node)
-            codes = [items.code(number) for number in range(len(items.spans))]
-            return items.removing([_plain(code) for code in codes].index(_plain(self._item)))
+            return items.removing([_plain(code) for code in items.codes].index(_plain(self._item)))
         if body.type_checking and len(body.statements) == 1:
             block = [each for each in source.body(()).statements if is_type_checking(each)]
             if any("TYPE_CHECKING" in row for row in made.put) and len(block) == 1:
                 first = source.first_line(block[0])
                 return cut_with_blanks(source.lines, first, last + 1, made)
             indent = indent_of(source.lines[first])
-            return replaced(
-                source.lines, (first, len(indent)), source.stop(statement), "pass"
-            ).into(source.text)
+            return replace(source.lines, (first, len(indent)), source.stop(statement), "pass").into(
+                source.text
+            )
         return cut_with_blanks(source.lines, first, last + 1, made)
 
     def _used(self, source: Source) -> int | None:
@@ -439,14 +425,14 @@ def _apart(text: str) -> tuple[object, ...]:
 def _together(text: str) -> tuple[object, ...]:
     _, module, name = text.split(" ")
     dots = len(module) - len(module.lstrip("."))
-    return -dots, _natural(module), _by_type(name)
+    return -dots, _natural(module), by_type(name)
 
 
 def _is_sorted(texts: Sequence[str]) -> bool:
     return any(sorted(texts, key=order) == texts for order in (_apart, _together))
 
 
-def _by_type(code: str) -> tuple[object, ...]:
+def by_type(code: str) -> tuple[object, ...]:
     """CONSTANTS, then Classes, then functions, as isort and ruff have it."""
     name = code.split(" ")[0]
     kind = 0 if name.isupper() and len(name) > 1 else 1 if name[:1].isupper() else 2

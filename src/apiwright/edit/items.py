@@ -8,6 +8,7 @@ import libcst as cst
 from apiwright.edit.edits import CouldNot
 from apiwright.edit.lines import (
     Splice,
+    between,
     cut,
     indent_of,
     is_blank,
@@ -39,10 +40,25 @@ class Items:
     """New lines may begin between the items."""
 
     def code(self, number: int) -> str:
-        return self._between(*self.spans[number])
+        return between(self.lines, *self.spans[number])
 
-    def adding(self, number: int, code: str) -> Splice:
-        """With `code` as a new item before that number, laid out as its neighbours are."""
+    @property
+    def codes(self) -> list[str]:
+        return [self.code(number) for number in range(len(self.spans))]
+
+    def adding(self, number: int, code: str, width: int) -> Splice:
+        """With `code` as a new item before that number, laid out as its neighbours are; what was
+        on one line and has no room there any more, as a formatter would lay it out."""
+        found = self._beside(number, code)
+        if self.start[0] != self.stop[0] or _fits(found, width):
+            return found
+        line = self.start[0]
+        indent, end = indent_of(self.lines[line]), newline_of(self.lines, line + 1)
+        rows = [*self.codes[:number], code, *self.codes[number:]]
+        inner = end + "".join(f"{indent}{self.step}{row},{end}" for row in rows) + indent
+        return replace(self.lines, self.start, self.stop, inner if self.enclosed else f"({inner})")
+
+    def _beside(self, number: int, code: str) -> Splice:
         if not self.spans:
             return self._first(code)
         if number == len(self.spans):
@@ -135,13 +151,6 @@ class Items:
 
     def _without(self, start: Place, stop: Place, instead: str = "") -> str:
         return replace(self.lines, start, stop, instead).into("".join(self.lines))
-
-    def _between(self, start: Place, stop: Place) -> str:
-        (first, left), (last, right) = start, stop
-        if first == last:
-            return self.lines[first][left:right]
-        rows = [self.lines[first][left:], *self.lines[first + 1 : last], self.lines[last][:right]]
-        return "".join(rows)
 
 
 Order = Callable[[str], tuple[object, ...]]
@@ -255,14 +264,10 @@ class AddEntry(PythonEdit):
 def adding(source: Source, value: cst.CSTNode, code: str, width: int = 88) -> Splice | None:
     """One more item of a list, tuple, set or dict."""
     items = items_of(source, value)
-    codes = [items.code(number) for number in range(len(items.spans))]
+    codes = items.codes
     if any(_same_item(each, code) for each in codes):
         return None
-    number = place_in_order(codes, code, _orders(codes))
-    found = items.adding(number, code)
-    return (
-        found if _fits(found, width) else _one_a_line(source, value, codes, number, code) or found
-    )
+    return items.adding(place_in_order(codes, code, _orders(codes)), code, width)
 
 
 def removing(source: Source, value: cst.CSTNode, code: str, made: Splice) -> str:
@@ -271,8 +276,8 @@ def removing(source: Source, value: cst.CSTNode, code: str, made: Splice) -> str
     back = put_back(source.lines, first, last + 1, made) if made.took else None
     if back is not None:
         return back
-    for number in range(len(items.spans)):
-        if _same_item(items.code(number), code):
+    for number, each in enumerate(items.codes):
+        if _same_item(each, code):
             return items.removing(number)
     return source.text
 
@@ -334,18 +339,3 @@ def _bare(code: str) -> str:
 
 def _fits(splice: Splice, width: int) -> bool:
     return all(len(without_end(line)) <= width or line in splice.took for line in splice.put)
-
-
-def _one_a_line(
-    source: Source, value: cst.CSTNode, codes: list[str], number: int, code: str
-) -> Splice | None:
-    """What was on one line and has no room there any more, as a formatter would lay it out."""
-    items = items_of(source, value)
-    line = items.start[0]
-    if line != items.stop[0]:
-        return None
-    indent = indent_of(source.lines[line])
-    end = newline_of(source.lines, line + 1)
-    rows = [*codes[:number], code, *codes[number:]]
-    inner = "".join(f"{indent}{items.step}{row},{end}" for row in rows)
-    return replace(source.lines, items.start, items.stop, end + inner + indent)

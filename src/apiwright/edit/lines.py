@@ -105,6 +105,14 @@ def cut_with_blanks(lines: Sequence[str], first: int, stop: int, made: Splice) -
     return cut(lines, first, stop)
 
 
+def between(lines: Sequence[str], start: tuple[int, int], stop: tuple[int, int]) -> str:
+    """The characters from `start` to `stop`, (line, column) each."""
+    (first, left), (last, right) = start, stop
+    if first == last:
+        return lines[first][left:right]
+    return "".join([lines[first][left:], *lines[first + 1 : last], lines[last][:right]])
+
+
 def replace(
     lines: Sequence[str], start: tuple[int, int], stop: tuple[int, int], new: str
 ) -> Splice:

@@ -136,7 +136,6 @@ class Plan:
     name: str
     """As one would say it: `add resource Note`."""
     explanation: str
-    changes: tuple[Change, ...]
     variables: tuple[Variable, ...]
     assumptions: tuple[Assumption, ...]
     steps: tuple[Step, ...]
@@ -180,7 +179,6 @@ class Plan:
         return cls(
             name,
             explanation,
-            tuple(changes),
             tuple(variables),
             tuple(assumptions),
             tuple(steps),
@@ -198,6 +196,10 @@ class Plan:
         del told["checks"]
         said = json.dumps({**told, "seen": self.seen}, sort_keys=True)
         return hashlib.sha256(said.encode()).hexdigest()[:12]
+
+    @property
+    def changes(self) -> tuple[Change, ...]:
+        return tuple(step.change for step in self.steps)
 
     @property
     def blocked(self) -> tuple[Step, ...]:

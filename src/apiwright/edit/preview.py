@@ -24,7 +24,7 @@ def text(plan: Plan) -> str:
         _section("Assumed", "\n".join(_assumptions(plan))),
         _section("To do by hand", "\n".join(_by_hand(plan))),
     ]
-    if not plan.files and not plan.blocked:
+    if plan.is_empty:
         parts[1:3] = ["Everything is there already: nothing to do."]
     return "\n\n".join(part for part in parts if part) + "\n"
 
@@ -113,7 +113,7 @@ def tree(files: Sequence[FileChange]) -> str:
         while path := posixpath.dirname(path):
             entries.add(f"{path}/")
     rows = []
-    for entry in sorted(entries, key=lambda entry: _order(entry)):
+    for entry in sorted(entries, key=_order):
         path = entry.rstrip("/")
         name = posixpath.basename(path) + ("/" if entry != path else "")
         row = "  " * path.count("/") + name

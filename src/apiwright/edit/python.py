@@ -83,15 +83,7 @@ class Source:
         return below
 
     def code(self, node: cst.CSTNode) -> str:
-        return self.between(self.start(node), self.stop(node))
-
-    def between(self, start: Place, stop: Place) -> str:
-        (first, left), (last, right) = start, stop
-        if first == last:
-            return self.lines[first][left:right]
-        return "".join(
-            [self.lines[first][left:], *self.lines[first + 1 : last], self.lines[last][:right]]
-        )
+        return lines.between(self.lines, self.start(node), self.stop(node))
 
     def block(self, statement: cst.CSTNode) -> str:
         """Its whole lines, without what indents all of them."""
@@ -103,6 +95,15 @@ class Source:
             line if number in inside else line.removeprefix(indent)
             for number, line in enumerate(code.split("\n"))
         ).strip("\n")
+
+    def in_place_of(self, statement: cst.CSTNode, new: Sequence[str]) -> lines.Splice:
+        """Lines, given without their ends, instead of those of the statement."""
+        first, last = self.first_line(statement), self.last_line(statement)
+        took = self.lines[first : last + 1]
+        end = lines.newline_of(self.lines, first)
+        put = [line + end for line in new]
+        put[-1] = lines.without_end(put[-1]) + lines.end_of(took[-1])
+        return lines.Splice(first, tuple(took), tuple(put))
 
     def bodies(self) -> Iterator[Body]:
         top = Body(tuple(self.module.body))

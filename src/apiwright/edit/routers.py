@@ -191,12 +191,11 @@ class IncludeRouter(PythonEdit):
                 continue
             first = source.first_line(include.statement)
             last = source.last_line(include.statement)
-            rows = source.lines[first : last + 1]
             if not _is_call(source.block(include.statement), made):
                 raise CouldNot(f"line {first + 1} is not as it was put there")
             if len(include.body.statements) == 1 and include.body.within:
-                row = indent_of(rows[0]) + "pass"
-                return "".join([*source.lines[:first], row, *source.lines[last:][1:]])
+                indent = indent_of(source.lines[first])
+                return source.in_place_of(include.statement, [indent + "pass"]).into(source.text)
             return cut_with_blanks(source.lines, first, last + 1, made)
         return text
 

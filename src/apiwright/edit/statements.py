@@ -9,11 +9,9 @@ from apiwright.edit.edits import CouldNot
 from apiwright.edit.lines import (
     Splice,
     cut_with_blanks,
-    end_of,
     indent_of,
     insert,
     is_blank,
-    newline_of,
     without_end,
 )
 from apiwright.edit.python import (
@@ -105,7 +103,7 @@ class AddField(PythonEdit):
         indent = indent_of(source.lines[source.first_line(body.statements[0])])
         new = laid_out(self.code, indent, source.module.default_indent)
         if _is_filler(after):
-            return _in_place_of(source, after, new)
+            return source.in_place_of(after, new)
         if is_docstring(after):
             new = ["", *new]
         rest = next((each for each in body.statements if source.first_line(each) >= at), None)
@@ -137,7 +135,7 @@ class AddField(PythonEdit):
             others = [each for each in body.statements if each is not found]
             if found is not None and all(map(is_docstring, others)):
                 indent = indent_of(source.lines[source.first_line(found)])
-                return _in_place_of(source, found, [indent + filler]).into(text)
+                return source.in_place_of(found, [indent + filler]).into(text)
         return take_out(text, self.code, made, within)
 
 
@@ -195,7 +193,7 @@ def take_out(text: str, code: str, made: Splice, within: Sequence[str]) -> str:
     first, last = source.first_line(found), source.last_line(found)
     if len(body.statements) == 1 and within:
         indent = indent_of(source.lines[first])
-        return _in_place_of(source, found, [indent + "pass"]).into(text)
+        return source.in_place_of(found, [indent + "pass"]).into(text)
     return cut_with_blanks(source.lines, first, last + 1, made)
 
 
@@ -274,15 +272,6 @@ def _is_filler(statement: cst.CSTNode) -> bool:
     return isinstance(part, cst.Pass) or (
         isinstance(part, cst.Expr) and isinstance(part.value, cst.Ellipsis)
     )
-
-
-def _in_place_of(source: Source, statement: cst.CSTNode, new: list[str]) -> Splice:
-    first, last = source.first_line(statement), source.last_line(statement)
-    took = source.lines[first : last + 1]
-    end = newline_of(source.lines, first)
-    put = [line + end for line in new]
-    put[-1] = without_end(put[-1]) + end_of(took[-1])
-    return Splice(first, tuple(took), tuple(put))
 
 
 def _described(code: str) -> str:

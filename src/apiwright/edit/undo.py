@@ -123,7 +123,6 @@ def _edits_out_of(
     for made in sorted(backwards, key=lambda made: made.edit.last):
         try:
             text = made.edit.remove(text, made.splice)
-            after = encoded(path, text, before)
         except CouldNot as reason:
             still.append((made, str(reason)))
     after = encoded(path, text, before)

@@ -49,7 +49,7 @@ def plan(project: Project, resource: Resource, place: Place) -> Plan:
         planned = _make(project, resource, changes)
         if not planned.blocked and not _is_migrated(project, resource):
             copy.write(planned.files)
-            changes.append(_migration(project, resource, copy))
+            changes.append(_migration(resource, copy))
             planned = _make(project, resource, changes)
     return planned
 
@@ -336,7 +336,7 @@ def _is_migrated(project: Project, resource: Resource) -> bool:
     return False
 
 
-def _migration(project: Project, resource: Resource, copy: Shadow) -> Change:
+def _migration(resource: Resource, copy: Shadow) -> Change:
     words = resource.plural.replace("_", " ")
     done = copy.run("-m", "apiwright.kit.rehearsal", "revise", f"add {words}")
     written = json.loads(done.out.splitlines()[-1])["written"] if done.status == 0 else None

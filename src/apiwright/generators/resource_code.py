@@ -2,8 +2,10 @@
 service, routes. Text only; which file it goes into is resource.py's to say."""
 
 import ast
+import sys
 from collections.abc import Iterator, Mapping, Sequence
 
+from apiwright.edit.imports import by_type
 from apiwright.generators.fields import FieldSpec, Resource, camel, member, plural, snake
 
 STRING = 200
@@ -62,19 +64,11 @@ def module(
         by_module.setdefault(source, []).append(name)
     for source, names in sorted(by_module.items()):
         top = source.partition(".")[0]
-        number = 2 if top in ("app", "tests") else 0 if top in _STANDARD else 1
-        ordered = ", ".join(sorted(names, key=_order))
+        number = 2 if top in ("app", "tests") else 0 if top in sys.stdlib_module_names else 1
+        ordered = ", ".join(sorted(names, key=by_type))
         sections[number].append(f"from {source} import {ordered}")
     head = "\n\n".join("\n".join(section) for section in sections if section)
     return head + "\n\n" + "\n" * separated + code
-
-
-_STANDARD = {"datetime", "decimal", "enum", "typing", "uuid"}
-
-
-def _order(name: str) -> tuple[int, str]:
-    """Constants, classes, the rest: as isort does."""
-    return (0 if name.isupper() and len(name) > 1 else 1 if name[0].isupper() else 2, name)
 
 
 # the model
@@ -138,9 +132,15 @@ _ITEM_COLUMN = {
 }
 
 
+def lengths(field: FieldSpec) -> tuple[int, int]:
+    """Of a `str` or a `text`, the least and the most letters."""
+    shortest = field.min if field.min is not None else (1 if field.type == "str" else 0)
+    return shortest, field.max or max(TEXT if field.type == "text" else STRING, shortest)
+
+
 def _longest(field: FieldSpec) -> int | None:
     if field.type in ("str", "text"):
-        return field.max or max(TEXT if field.type == "text" else STRING, field.min or 0)
+        return lengths(field)[1]
     return {"email": _EMAIL, "url": _URL}.get(field.type)
 
 
@@ -293,10 +293,10 @@ def _alias(field: FieldSpec) -> str:
     """What is narrower than its type has a name of its own."""
     bounds = [f"{name}={value}" for name, value in field.bounds]
     if field.type in ("str", "text"):
-        shortest = field.min if field.min is not None else (1 if field.type == "str" else 0)
+        shortest, longest = lengths(field)
         stripped = field.type == "str" and shortest > 0
         limits = [f"min_length={shortest}"] if shortest > stripped else []
-        limits.append(f"max_length={_longest(field)}")
+        limits.append(f"max_length={longest}")
         if field.pattern:
             strip = ["strip_whitespace=True"] if stripped else []
             limits = [*strip, *limits, f"pattern={_raw(field.pattern)}"]

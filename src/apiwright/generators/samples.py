@@ -6,9 +6,8 @@ from decimal import Decimal
 from typing import Any, cast
 
 from apiwright.generators.fields import FieldSpec
-from apiwright.generators.resource_code import LIST, STRING, TEXT, quoted
+from apiwright.generators.resource_code import LIST, STRING, lengths, quoted
 
-_URL = 2083
 TOKEN = "secrets.token_hex(8)"  # noqa: S105  # code
 COUNTED = "next(numbers)"
 MISSING = '"01900000-0000-7000-8000-000000000000"'
@@ -103,7 +102,7 @@ _WRONG = {
 
 def _misfits(field: FieldSpec) -> Iterator[str]:
     if field.type in ("str", "text"):
-        shortest, longest = _lengths(field)
+        shortest, longest = lengths(field)
         if shortest:
             yield '""'
         if shortest > 1:
@@ -140,7 +139,7 @@ def _misfits(field: FieldSpec) -> Iterator[str]:
 
 def _edges(field: FieldSpec) -> Iterator[str]:
     if field.type in ("str", "text") and not field.pattern:
-        shortest, longest = _lengths(field)
+        shortest, longest = lengths(field)
         yield f'"x" * {shortest}' if shortest > 1 else '"x"' if shortest else '""'
         yield f'"x" * {longest}'
     elif field.type in ("int", "float", "decimal"):
@@ -154,16 +153,10 @@ def _edges(field: FieldSpec) -> Iterator[str]:
         yield from map(quoted, field.values)
 
 
-def _lengths(field: FieldSpec) -> tuple[int, int]:
-    shortest = field.min if field.min is not None else (1 if field.type == "str" else 0)
-    usual = TEXT if field.type == "text" else STRING
-    return shortest, field.max or max(usual, shortest)
-
-
 def _text(field: FieldSpec, other: bool) -> str:
     if field.pattern:
         return matching(field.pattern, other)
-    shortest, longest = _lengths(field)
+    shortest, longest = lengths(field)
     words = field.name.replace("_", " ")
     text = f"another {words}" if other else f"a {words}"
     text = text[:longest].strip().ljust(shortest, "x")

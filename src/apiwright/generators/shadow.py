@@ -115,9 +115,9 @@ def _end(process: "subprocess.Popen[str]") -> None:
     process.wait()
 
 
-def place(project: Project, server: str, python: Path | None = None) -> Place:
+def place(project: Project, server: str) -> Place:
     """The project's own Python, else the one that runs this: Apiwright is in both."""
-    found = find_interpreter(Path(project.folder), python) or Path(sys.executable)
+    found = find_interpreter(Path(project.folder), None) or Path(sys.executable)
     needed = dummies.of(project, None)
     return Place(found, server, tuple(needed.items()))
 

@@ -31,7 +31,7 @@ def error_styles(evaluator: Evaluator, schemas: tuple[Schema, ...]) -> tuple[Sty
     for schema in schemas:
         if "data" in schema.fields and _BESIDE_DATA & set(schema.fields):
             found.setdefault("envelope", []).append((schema.name, schema.at))
-    return _ordered(found)
+    return Style.of_all(found)
 
 
 def _raised(evaluator: Evaluator, scope: Scope) -> Iterator[tuple[str, str, Place]]:
@@ -69,7 +69,7 @@ def pagination_styles(evaluator: Evaluator, endpoints: list[Endpoint]) -> tuple[
             style = _pagination(evaluator, handler)
             if style is not None:
                 found.setdefault(style, []).append((handler.qualified, handler.at))
-    return _ordered(found)
+    return Style.of_all(found)
 
 
 def _pagination(evaluator: Evaluator, handler: Function) -> str | None:
@@ -116,11 +116,4 @@ def _is_exception(evaluator: Evaluator, cls: Class) -> bool:
             and any(ast.unparse(b) in {"Exception", "ValueError"} for b in one.node.bases)
         )
         for one in evaluator.ancestry(cls)
-    )
-
-
-def _ordered(found: dict[str, list[tuple[str, Place]]]) -> tuple[Style, ...]:
-    return tuple(
-        Style(name, len(seen), *min(seen, key=lambda one: (one[1].file, one[1].line)))
-        for name, seen in sorted(found.items(), key=lambda item: -len(item[1]))
     )

@@ -21,7 +21,7 @@ from apiwright.project.values import (
     Value,
 )
 
-KIT_LOGINS = {
+KIT_LOGINS: dict[str, Protection] = {
     "apiwright.kit.logins.UserSession": "login",
     "apiwright.kit.logins.AnonymousSession": "none",
     "apiwright.kit.logins.TokenIssuer": "none",
@@ -125,14 +125,7 @@ class Dependencies:
         return None
 
     def _read(self, function: Function) -> Iterator[Wanted]:
-        parameters = function.node.args
-        positional = [*parameters.posonlyargs, *parameters.args]
-        padding: list[ast.expr | None] = [None] * (len(positional) - len(parameters.defaults))
-        defaults = padding + list(parameters.defaults)
-        for parameter, default in [
-            *zip(positional, defaults, strict=True),
-            *zip(parameters.kwonlyargs, parameters.kw_defaults, strict=True),
-        ]:
+        for parameter, default in function.parameters():
             wanted = self._parameter(parameter.arg, parameter.annotation, default, function.scope)
             if wanted is not None:
                 yield wanted
@@ -241,7 +234,7 @@ class Dependencies:
 def by_name(name: str) -> Protection:
     """Of what cannot be read: its dotted name."""
     if name in KIT_LOGINS:
-        return "login" if KIT_LOGINS[name] == "login" else "none"
+        return KIT_LOGINS[name]
     last = name.rpartition(".")[2]
     if "RequestForm" in last or _mentions(last, _OPTIONAL):
         return "none"

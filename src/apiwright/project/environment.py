@@ -15,7 +15,6 @@ _BASES = {
     "apiwright.kit.settings.Settings",
     "pydantic_settings.main.BaseSettings",
 }
-_FIELD = {"pydantic.Field", "pydantic.fields.Field"}
 _KIT = (
     ("DATABASE_URL", "database_url"),
     ("SECRET_KEY", "secret_key"),

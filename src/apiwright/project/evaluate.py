@@ -6,6 +6,7 @@ a loop over a known list is unrolled, and functions of the project that are call
 import ast
 from collections.abc import Iterator
 from contextlib import suppress
+from typing import Literal
 
 from apiwright.project.facts import Place
 from apiwright.project.files import Source
@@ -59,7 +60,6 @@ _STRING_METHODS = {
 _DEEPEST = 12  # calls within calls
 _MOST_STEPS = 50_000  # statements that one module's import may take; the usual is a hundred
 _LONGEST_LOOP = 200
-Statement = ast.stmt
 
 
 class Evaluator:
@@ -91,6 +91,13 @@ class Evaluator:
             self._importing -= 1
             self._calling, self._steps = calling, steps
         return scope
+
+    def classes(self) -> Iterator[Class]:
+        """Those that the project's modules define, but for its tests."""
+        for source, scope in list(self.scopes.items()):
+            if not source.is_test:
+                named = [each for each in scope.names.values() if isinstance(each, Class)]
+                yield from dict.fromkeys(one for one in named if one.scope.source is source)
 
     def follow_factories(self, source: Source) -> None:
         """Functions that make an app and that nothing has called: a server calls them."""
@@ -187,7 +194,7 @@ class Evaluator:
 
     # statements
 
-    def _run(self, body: list[Statement], scope: Scope) -> list[Value]:
+    def _run(self, body: list[ast.stmt], scope: Scope) -> list[Value]:
         """What it returns, if it is a function's."""
         returned: list[Value] = []
         for statement in body:
@@ -491,7 +498,7 @@ class Evaluator:
             case Class():
                 return self._instance(callee, call, scope)
             case Method(receiver=RouterObject() as router):
-                return self._on_router(router, callee.name, call, scope)
+                return self._on_router(router, callee.name, call)
             case Method(receiver=Const(value=str() as text)) if callee.name in _STRING_METHODS:
                 plain = [str(one.value) for one in arguments if isinstance(one, Const)]
                 try:
@@ -517,14 +524,13 @@ class Evaluator:
             return call.arguments[0]
         return call
 
-    def _router(self, kind: str, call: Call, scope: Scope) -> RouterObject:
+    def _router(self, kind: Literal["app", "router"], call: Call, scope: Scope) -> RouterObject:
         prefix = call.keywords.get("prefix", Const(""))
         router = RouterObject(
-            "app" if kind == "app" else "router",
+            kind,
             prefix.value if isinstance(prefix, Const) and isinstance(prefix.value, str) else None,
             listed(call.keywords.get("dependencies")),
             call,
-            scope,
             in_schema=call.keywords.get("include_in_schema") != Const(False),
             factory=scope.qualified if scope.kind == "function" else None,
         )
@@ -592,14 +598,14 @@ class Evaluator:
 
     # routers
 
-    def _on_router(self, router: RouterObject, name: str, call: Call, scope: Scope) -> Value:
+    def _on_router(self, router: RouterObject, name: str, call: Call) -> Value:
         if name in _METHODS:
-            return Registration(router, (name.upper(),), call, scope)
+            return Registration(router, (name.upper(),), call)
         if name in {"api_route", "route"}:
             methods = _strings(call.keywords.get("methods")) or ("GET",)
-            return Registration(router, methods, call, scope)
+            return Registration(router, methods, call)
         if name in {"websocket", "websocket_route"}:
-            return Registration(router, ("WEBSOCKET",), call, scope)
+            return Registration(router, ("WEBSOCKET",), call)
         if name in {"add_api_route", "add_route", "add_api_websocket_route"}:
             methods = _strings(call.keywords.get("methods")) or ("GET",)
             if name == "add_api_websocket_route":
@@ -607,7 +613,7 @@ class Evaluator:
             handler = call.keywords.get("endpoint")
             if handler is None and len(call.arguments) > 1:
                 handler = call.arguments[1]
-            self._register(Registration(router, methods, call, scope), handler or UNKNOWN)
+            self._register(Registration(router, methods, call), handler or UNKNOWN)
         elif name == "include_router":
             included = call.keywords.get("router") or next(iter(call.arguments), UNKNOWN)
             self._include(router, included, call.keywords.get("prefix", Const("")), call, False)

@@ -1,11 +1,12 @@
 """What is known of a project. Values only: whoever reads makes them, whoever asks gets them."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
 Protection = Literal["login", "admin", "none", "unknown"]
 Seen = Literal["read", "ran", "both"]
+Level = Literal["app", "include", "router", "route", "parameter"]
 Role = Literal["create", "update", "public", "list", "base", "other"]
 
 
@@ -74,7 +75,7 @@ class Dependency:
 
     name: str
     module: str | None
-    level: Literal["app", "include", "router", "route", "parameter"]
+    level: Level
     protects: Protection
     at: Place | None
     """Where it is defined; None outside of the project."""
@@ -183,8 +184,16 @@ class Style:
 
     name: str
     count: int
-    example: str | None
-    at: Place | None
+    example: str
+    at: Place
+
+    @classmethod
+    def of_all(cls, found: Mapping[str, Sequence[tuple[str, Place]]]) -> "tuple[Style, ...]":
+        """The most used first."""
+        return tuple(
+            cls(name, len(seen), *min(seen, key=lambda one: (one[1].file, one[1].line)))
+            for name, seen in sorted(found.items(), key=lambda item: -len(item[1]))
+        )
 
 
 @dataclass(frozen=True)

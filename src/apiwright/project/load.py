@@ -19,7 +19,7 @@ from apiwright.project.facts import NotSeen, Project
 from apiwright.project.models import Models
 from apiwright.project.modules import Modules
 from apiwright.project.routes import Routes
-from apiwright.project.values import Class, Endpoint, Function, Generic, RouterObject
+from apiwright.project.values import Class, Endpoint, Function, Generic
 
 
 def load(folder: Path, app: str | None = None) -> Project:
@@ -51,7 +51,7 @@ def load(folder: Path, app: str | None = None) -> Project:
     asked = sessions.used(evaluator, routes.dependencies, endpoints)
     if evaluator.exhausted:
         not_seen.append(NotSeen("part of the project", "it is too large to be followed to its end"))
-    not_seen += [*_guards(evaluator, router), *routes.not_seen, *tables.not_seen]
+    not_seen += [*_guards(evaluator), *routes.not_seen, *tables.not_seen]
     return Project(
         folder=str(read.root),
         app=chosen,
@@ -103,7 +103,7 @@ def _users(evaluator: Evaluator, routes: Routes, endpoints: list[Endpoint]) -> f
     return frozenset(found)
 
 
-def _guards(evaluator: Evaluator, app: RouterObject) -> list[NotSeen]:
+def _guards(evaluator: Evaluator) -> list[NotSeen]:
     """Middleware of the project may ask for a login, too; that is not followed."""
     found = []
     for at, name in evaluator.middleware:

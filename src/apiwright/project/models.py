@@ -111,25 +111,12 @@ class Models:
     def all(self, users: frozenset[str]) -> tuple[Model, ...]:
         """`users`: names of classes that the login gives."""
         found = []
-        for source in list(self.evaluator.scopes):
-            if not source.is_test:
-                for cls in self._classes(self.evaluator.scopes[source].names.values(), source.path):
-                    model = self._model(cls)
-                    if model is not None:
-                        found.append(model)
+        for cls in self.evaluator.classes():
+            model = self._model(cls)
+            if model is not None:
+                found.append(model)
         found.sort(key=lambda model: (model.at.file, model.at.line))
         return self._with_owners(found, users)
-
-    def _classes(self, values: object, path: str) -> Iterator[Class]:
-        seen: set[int] = set()
-        for value in list(values):  # type: ignore[call-overload]  # a view of values
-            if (
-                isinstance(value, Class)
-                and value.scope.source.path == path
-                and id(value) not in seen
-            ):
-                seen.add(id(value))
-                yield value
 
     def _model(self, cls: Class) -> Model | None:
         kind = self._kind(cls)
@@ -179,12 +166,11 @@ class Models:
             if self.evaluator.name_of(one).endswith("db.SQLAlchemyBaseUserTableUUID"):
                 return True
             if isinstance(one, Class) and any(
-                self.evaluator.name_of(self.evaluator.value(d, one.scope)).endswith(
+                isinstance(made, ast.Call)
+                and self.evaluator.name_of(self.evaluator.value(made.func, one.scope)).endswith(
                     "as_declarative"
                 )
-                for d in one.node.decorator_list
-                if isinstance(d, ast.Call)
-                for d in [d.func]
+                for made in one.node.decorator_list
             ):
                 return True
         return False

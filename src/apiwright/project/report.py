@@ -143,8 +143,7 @@ def _style(project: Project) -> Iterator[str]:
 
 def _styles(title: str, styles: tuple[Style, ...]) -> Iterator[str]:
     for style in styles:
-        at = f" ({style.at})" if style.at else ""
-        yield f"{title:<12}{style.name}, {style.count}: {style.example}{at}"
+        yield f"{title:<12}{style.name}, {style.count}: {style.example} ({style.at})"
 
 
 def _settings(project: Project) -> Iterator[str]:

@@ -4,11 +4,11 @@ import ast
 import http
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from apiwright.project.dependencies import Dependencies, Wanted, highest, of_handler
 from apiwright.project.evaluate import Evaluator, listed
-from apiwright.project.facts import Dependency, Include, NotSeen, Route, Router
+from apiwright.project.facts import Dependency, Include, Level, NotSeen, Route, Router
 from apiwright.project.values import (
     UNKNOWN,
     Call,
@@ -80,7 +80,7 @@ class Routes:
 
     def _below(self, router: RouterObject, above: _Above) -> Iterator[Route]:
         path = above.path + (UNTOLD if router.prefix is None else router.prefix)
-        level = "app" if router.kind == "app" else "router"
+        level: Level = "app" if router.kind == "app" else "router"
         here = _Above(
             path,
             above.dependencies + tuple(self._listed(router.dependencies, level)),
@@ -169,7 +169,7 @@ class Routes:
                 seen="read",
             )
 
-    def _listed(self, values: tuple[Value, ...], level: str) -> Iterator[Dependency]:
+    def _listed(self, values: tuple[Value, ...], level: Level) -> Iterator[Dependency]:
         for value in values:
             wanted = self.dependencies.written(value)
             if wanted is None:
@@ -178,13 +178,9 @@ class Routes:
                 )
             yield self._dependency(wanted, level)
 
-    def _dependency(self, wanted: Wanted, level: str) -> Dependency:
+    def _dependency(self, wanted: Wanted, level: Level) -> Dependency:
         name, module, at = self.dependencies.named(wanted.target)
-        made = Dependency(name, module, "parameter", self.dependencies.protects(wanted), at)
-        match level:
-            case "app" | "include" | "router" | "route":
-                return replace(made, level=level)
-        return made
+        return Dependency(name, module, level, self.dependencies.protects(wanted), at)
 
     def _status(self, entry: Endpoint) -> int | None:
         if "status_code" not in entry.keywords:

@@ -204,11 +204,11 @@ def _once(
                 start_new_session=True,
             )
         except OSError as error:
-            return _failed(f"{interpreter} cannot be started: {error.strerror}", final=True)
+            return _failed(f"{interpreter} cannot be started: {error.strerror}")
         try:
             status = process.wait(seconds)
         except subprocess.TimeoutExpired:
-            return _failed(f"importing it took longer than {seconds} seconds", final=True)
+            return _failed(f"importing it took longer than {seconds} seconds")
         finally:
             _end(process)
     try:
@@ -217,12 +217,12 @@ def _once(
         last = words.read_bytes()[-2000:].decode(errors="replace").strip().splitlines()[-3:]
         said = " Its last words: " + " / ".join(last) if last else ""
         how = f"signal {-status}" if status < 0 else f"exit status {status}"
-        return _failed(f"importing it ended the process ({how}).{said}", final=True)
+        return _failed(f"importing it ended the process ({how}).{said}")
     return answer
 
 
-def _failed(error: str, final: bool) -> dict[str, Any]:
-    return {"ok": False, "error": error, "missing": [], "notes": [], "final": final}
+def _failed(error: str) -> dict[str, Any]:
+    return {"ok": False, "error": error, "missing": [], "notes": [], "final": True}
 
 
 def _end(process: "subprocess.Popen[bytes]") -> None:

@@ -28,16 +28,11 @@ _WORDS: dict[str, Role] = {
 def all_of(evaluator: Evaluator, models: tuple[Model, ...]) -> tuple[Schema, ...]:
     tables = {(model.module, model.name) for model in models}
     found = []
-    for source, scope in list(evaluator.scopes.items()):
-        if source.is_test:
-            continue
-        module = evaluator.modules.name_of(source)
-        for value in scope.names.values():
-            if not isinstance(value, Class) or value.scope.source is not source:
-                continue
-            names = {evaluator.name_of(one) for one in evaluator.ancestry(value)}
-            if names & _BASES and not names & _NOT and (module, value.node.name) not in tables:
-                found.append(_schema(evaluator, value, module, models))
+    for cls in evaluator.classes():
+        module = evaluator.modules.name_of(cls.scope.source)
+        names = {evaluator.name_of(one) for one in evaluator.ancestry(cls)}
+        if names & _BASES and not names & _NOT and (module, cls.node.name) not in tables:
+            found.append(_schema(evaluator, cls, module, models))
     return tuple(sorted(set(found), key=lambda schema: (schema.at.file, schema.at.line)))
 
 

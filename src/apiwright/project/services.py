@@ -18,21 +18,16 @@ def styles(evaluator: Evaluator, endpoints: list[Endpoint]) -> tuple[Style, ...]
         if isinstance(endpoint.handler, Function):
             for kind, example, at in set(_calls(evaluator, endpoint.handler)):
                 found.setdefault(kind, []).append((example, at))
-    ordered = sorted(found.items(), key=lambda item: -len(item[1]))
-    return tuple(
-        Style(name, len(seen), *min(seen, key=lambda one: (one[1].file, one[1].line)))
-        for name, seen in ordered
-    )
+    return Style.of_all(found)
 
 
 def _calls(evaluator: Evaluator, handler: Function) -> Iterator[tuple[str, str, Place]]:
     if isinstance(handler.node, ast.Lambda):
         return
     scope = Scope(handler.scope.source, handler.scope, handler.qualified, "function")
-    arguments = handler.node.args
-    for parameter in (*arguments.posonlyargs, *arguments.args, *arguments.kwonlyargs):
+    for parameter, otherwise in handler.parameters():
         given = _given(evaluator, evaluator.annotation(parameter.annotation, handler.scope))
-        default = evaluator.value(_default_of(arguments, parameter), handler.scope)
+        default = evaluator.value(otherwise, handler.scope)
         for extra in getattr(default, "arguments", ())[:1]:
             if isinstance(given, Unknown) or not isinstance(given, Instance):
                 given = _given(evaluator, extra)
@@ -103,14 +98,6 @@ def _given(evaluator: Evaluator, value: Value) -> Value:
         if isinstance(returns, Class):
             return Instance(returns, {})
     return Unknown()
-
-
-def _default_of(arguments: ast.arguments, parameter: ast.arg) -> ast.expr | None:
-    positional = [*arguments.posonlyargs, *arguments.args]
-    if parameter in positional:
-        number = positional.index(parameter) - (len(positional) - len(arguments.defaults))
-        return arguments.defaults[number] if number >= 0 else None
-    return arguments.kw_defaults[arguments.kwonlyargs.index(parameter)]
 
 
 def _takes_session(node: ast.FunctionDef | ast.AsyncFunctionDef) -> bool:

@@ -95,7 +95,7 @@ def layout(
         "models": _folders(model.at.file for model in models),
         "schemas": _folders(schema.at.file for schema in schemas),
         "services": _folders(
-            style.at.file for style in services if style.at and style.name != "statements in routes"
+            style.at.file for style in services if style.name != "statements in routes"
         ),
         "tests": (tests,) if tests else (),
     }

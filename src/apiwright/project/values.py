@@ -1,6 +1,7 @@
 """What an expression stands for, as far as reading it tells."""
 
 import ast
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Literal, TypeAlias
 
@@ -50,6 +51,14 @@ class Function:
     qualified: str
     owner: "Class | None" = None
     self: "Value | None" = None
+
+    def parameters(self) -> Iterator[tuple[ast.arg, ast.expr | None]]:
+        """Each with its default."""
+        given = self.node.args
+        positional = [*given.posonlyargs, *given.args]
+        without = len(positional) - len(given.defaults)
+        yield from zip(positional, [*[None] * without, *given.defaults], strict=True)
+        yield from zip(given.kwonlyargs, given.kw_defaults, strict=True)
 
     @property
     def at(self) -> Place:
@@ -115,7 +124,6 @@ class Registration:
     router: "RouterObject"
     methods: tuple[str, ...]
     call: Call
-    scope: "Scope"
 
 
 @dataclass(frozen=True)
@@ -131,7 +139,6 @@ class RouterObject:
     prefix: str | None
     dependencies: tuple["Value", ...]
     call: Call
-    scope: "Scope"
     in_schema: bool = True
     names: list[tuple[str, str]] = field(default_factory=list)
     """(module, variable), as they are bound."""
