@@ -463,6 +463,14 @@ def test_logins_that_succeed_are_taken_back_from_redis(redis: RedisServer) -> No
         assert client.post("/strict", params=asked[0]).status_code == 200
 
 
+def test_logins_that_succeed_while_redis_is_gone_are_taken_back_too(redis: RedisServer) -> None:
+    door = Door(shared(redis, "off"))
+    with client_of(door.app) as client:
+        redis.kill()
+        asked = {"account": "ada", "password": RIGHT}
+        assert [client.post("/strict", params=asked).status_code for _ in range(5)] == [200] * 5
+
+
 def test_the_connections_end_with_the_app(redis: RedisServer) -> None:
     with client_of(app_of(shared(redis))) as client:
         client.get("/")

@@ -8,6 +8,7 @@ import logging
 import re
 import time
 from asyncio import timeout
+from collections import defaultdict
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -92,6 +93,8 @@ class _Count(NamedTuple):
     """Below zero: too many."""
     wait: int
     """Seconds until the window ends, at least one."""
+    in_redis: bool
+    """Where it is counted; otherwise in memory."""
 
 
 class _Window:
@@ -203,7 +206,7 @@ class Limits:
         """Raises ApiwrightError for settings that cannot be followed."""
         self._is_open = settings.rate_limit_open
         self._key = sha256(settings.signing_key().encode()).digest()
-        self._windows: dict[str, _Window] = {}
+        self._windows: defaultdict[str, _Window] = defaultdict(_Window)
         self._redis: _Redis | None = None
         if settings.redis_url is not None:
             url = settings.redis_url.get_secret_value()
@@ -227,15 +230,16 @@ class Limits:
             count = await self._redis.add(rate, who, window)
             if count is None and not self._is_open:
                 raise Unavailable()
+        in_redis = count is not None
         if count is None:
-            count = self._window(rate).add(who, window)
-        return _Count(rate, who, window, rate.quota - count, rate.seconds - passed)
+            count = self._windows[rate.key].add(who, window)
+        return _Count(rate, who, window, rate.quota - count, rate.seconds - passed, in_redis)
 
     async def take_back(self, count: _Count) -> None:
-        if self._redis is not None:
+        if count.in_redis and self._redis is not None:
             await self._redis.add(count.rate, count.who, count.window, -1)
         else:
-            self._window(count.rate).take_back(count.who, count.window)
+            self._windows[count.rate.key].take_back(count.who, count.window)
 
     def account(self, name: str) -> str:
         """What stands for an account in the counts, where its name is not to be read."""
@@ -250,12 +254,6 @@ class Limits:
     async def close(self) -> None:
         if self._redis is not None:
             await self._redis.close()
-
-    def _window(self, rate: _Rate) -> _Window:
-        window = self._windows.get(rate.key)
-        if window is None:
-            window = self._windows[rate.key] = _Window()
-        return window
 
 
 class _Asking:
@@ -276,7 +274,7 @@ class _Asking:
         """As draft-ietf-httpapi-ratelimit-headers-10 has them."""
         policies = ", ".join([count.rate.policy for count in self.counts])
         left = ", ".join(
-            [f'"{rate.name}";r={max(left, 0)};t={wait}' for rate, _, _, left, wait in self.counts]
+            [f'"{one.rate.name}";r={max(one.left, 0)};t={one.wait}' for one in self.counts]
         )
         return [(b"ratelimit-policy", policies.encode()), (b"ratelimit", left.encode())]
 
