@@ -8,13 +8,14 @@ from types import ModuleType
 from apiwright import kit
 
 PUBLIC = {
-    "conditional": ["Match", "install"],
+    "conditional": ["Match", "install", "may_be_held"],
     "conflicts": ["conflict_of"],
     "database": [
         "AppDatabase", "CommitFailed", "Database", "install", "lifespan", "opened", "url_of",
     ],
     "docs": ["install"],
     "embedded": ["Account", "installed_binaries", "remove", "running"],
+    "headers": ["header"],
     "health": ["Health", "also_needs", "live", "ready", "router"],
     "idempotency": ["KeptAnswer", "install"],
     "identifiers": ["uuid7"],

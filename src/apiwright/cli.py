@@ -10,11 +10,11 @@ import shutil
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from types import FrameType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from apiwright.errors import ApiwrightError
 
@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     from apiwright.edit.plan import Plan
     from apiwright.kit.settings import Settings
 
+
+T = TypeVar("T")
 
 _PATIENCE = 10.0  # seconds for the database's first answer
 _PROXIES = os.environ.get("FORWARDED_ALLOW_IPS", "")
@@ -193,18 +195,13 @@ def _new(options: argparse.Namespace) -> int:
 
 
 def _inspect(options: argparse.Namespace) -> int:
-    import json
-
     from apiwright.project import report, running
     from apiwright.project.load import load
 
     project = load(Path(options.path), options.app)
     if not options.static:
         project = running.run(project, Path(options.python) if options.python else None)
-    if options.json:
-        print(json.dumps(report.as_json(project), indent=2))
-    else:
-        print(report.as_text(project), end="")
+    _show(options, project, report.as_json, report.as_text)
     return 0
 
 
@@ -225,8 +222,6 @@ def _add_resource(options: argparse.Namespace) -> int:
         from apiwright.edit import preview
         from apiwright.edit.apply import apply, recover
         from apiwright.generators import fields, resource, shadow, verify
-    import json
-
     from apiwright.project import running
     from apiwright.project.load import load
 
@@ -251,10 +246,7 @@ def _add_resource(options: argparse.Namespace) -> int:
                     lambda changed: resource.plan(changed, wanted, place),
                 )
             )
-    if options.json:
-        print(json.dumps(preview.as_json(plan), indent=2))
-    else:
-        print(preview.text(plan), end="")
+    _show(options, plan, preview.as_json, preview.text)
     if plan.is_empty:
         return 0
     _refuse_unproven(plan, options.unverified)
@@ -306,17 +298,12 @@ def _throwaway_server() -> Iterator[str]:
 
 
 def _undo(options: argparse.Namespace) -> int:
-    import json
-
     with _tools():
         from apiwright.edit import preview
         from apiwright.edit.undo import undo, undoing
 
     proposed = undoing(Path.cwd(), options.change_set)
-    if options.json:
-        print(json.dumps(preview.undoing_as_json(proposed), indent=2))
-    else:
-        print(preview.of_undoing(proposed), end="")
+    _show(options, proposed, preview.undoing_as_json, preview.of_undoing)
     if proposed is None:
         return 0
     if options.plan:
@@ -328,18 +315,27 @@ def _undo(options: argparse.Namespace) -> int:
 
 
 def _status(options: argparse.Namespace) -> int:
-    import json
-
     with _tools():
         from apiwright.edit import preview
         from apiwright.edit.status import status
 
     applied = status(Path.cwd())
-    if options.json:
-        print(json.dumps(preview.status_as_json(applied), indent=2))
-    else:
-        print(preview.of_status(applied), end="")
+    _show(options, applied, preview.status_as_json, preview.of_status)
     return 0
+
+
+def _show(
+    options: argparse.Namespace,
+    what: T,
+    as_json: Callable[[T], Any],
+    as_text: Callable[[T], str],
+) -> None:
+    import json
+
+    if options.json:
+        print(json.dumps(as_json(what), indent=2))
+    else:
+        print(as_text(what), end="")
 
 
 def _agreed(question: str) -> bool:
@@ -359,8 +355,6 @@ def _refuse_without_terminal() -> None:
 def _dev(options: argparse.Namespace) -> int:
     os.environ.setdefault("FASTAPI_ENV", "development")
     _, settings = _project()
-    import uvicorn
-
     from apiwright.kit import logs
     from apiwright.kit.database import url_of
 
@@ -371,18 +365,7 @@ def _dev(options: argparse.Namespace) -> int:
         _reach(url)
         os.environ["DATABASE_URL"] = url  # for the serving process, which starts anew on a change
         print(f"Docs: http://{options.host}:{options.port}/docs", file=sys.stderr)
-        uvicorn.run(
-            "apiwright.cli:migrated_app",
-            factory=True,
-            host=options.host,
-            port=options.port,
-            reload=True,
-            reload_dirs=["."],
-            http=_HTTP,
-            log_config=None,  # ours
-            access_log=False,
-            forwarded_allow_ips=_PROXIES,
-        )
+        _serve(options, "apiwright.cli:migrated_app", factory=True, reload=True, reload_dirs=["."])
     return 0
 
 
@@ -408,25 +391,29 @@ def _run(options: argparse.Namespace) -> int:
     if options.access_log:
         os.environ["ACCESS_LOG"] = "true"  # for the settings of each worker
     entrypoint, settings = _project()
-    import uvicorn
-
     from apiwright.kit import logs
 
     logs.configure(settings)
     if settings.database_url is not None:
         _reach(settings.database_url.get_secret_value())
     _check(entrypoint)
+    _serve(options, entrypoint, workers=options.workers)
+    return 0
+
+
+def _serve(options: argparse.Namespace, app: str, **more: Any) -> None:  # Any: uvicorn's options
+    import uvicorn
+
     uvicorn.run(
-        entrypoint,
+        app,
         host=options.host,
         port=options.port,
-        workers=options.workers,
         http=_HTTP,
         log_config=None,  # ours
         access_log=False,
         forwarded_allow_ips=_PROXIES,
+        **more,
     )
-    return 0
 
 
 def _db(options: argparse.Namespace) -> int:

@@ -81,15 +81,21 @@ class _Answer:
 
 
 def _has_tag(start: Message) -> bool:
-    """Not those that have one of their own, streams, which tell no length, and what nobody may
-    store."""
-    headers = dict(start["headers"])
-    length = headers.get(b"content-length", b"")
+    """Not those that have one of their own."""
     return (
         start["status"] in (200, 201)
-        and length.isdigit()
+        and may_be_held(start)
+        and all(name != b"etag" for name, _ in start["headers"])
+    )
+
+
+def may_be_held(start: Message) -> bool:
+    """Not streams, which tell no length, nor what nobody may store, such as tokens."""
+    headers = dict(start["headers"])
+    length = headers.get(b"content-length", b"0" if start["status"] == 204 else b"")
+    return (
+        length.isdigit()
         and int(length) <= _LARGEST
-        and b"etag" not in headers
         and b"no-store" not in headers.get(b"cache-control", b"").lower()
     )
 

@@ -17,6 +17,7 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlmodel import Field, col, select
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from apiwright.kit.conditional import may_be_held
 from apiwright.kit.database import SESSIONS, CommitFailed, Database
 from apiwright.kit.logins import claims_of
 from apiwright.kit.problems import FieldError, Invalid, Problem, Unauthorized, may_answer
@@ -27,7 +28,6 @@ from apiwright.kit.tokens import AccessClaims
 
 _KEY = re.compile(rb'("?)([!#-\[\]-~]{1,255})\1')  # bare, or a string of RFC 9651
 _KEPT_FOR = timedelta(hours=24)
-_LARGEST = 1_000_000  # bytes of a body that is kept
 _MOST_FORGOTTEN = 100  # old keys at a time, so that a request does not pay for very many
 
 
@@ -190,16 +190,8 @@ class _Answer:
 
 
 def _is_kept(start: Message) -> bool:
-    """Errors are not, as nothing of them is; nor streams, which tell no length; nor what the
-    route lets nobody store, such as tokens."""
-    headers = dict(start["headers"])
-    length = headers.get(b"content-length", b"0" if start["status"] == 204 else b"")
-    return (
-        start["status"] < 400
-        and length.isdigit()
-        and int(length) <= _LARGEST
-        and b"no-store" not in headers.get(b"cache-control", b"").lower()
-    )
+    """Errors are not, as nothing of them is."""
+    return start["status"] < 400 and may_be_held(start)
 
 
 async def _repeat(known: KeptAnswer, send: Send) -> None:

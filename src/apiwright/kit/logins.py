@@ -7,6 +7,7 @@ from fastapi.responses import JSONResponse
 from fastapi.security import OAuth2PasswordBearer
 from starlette.types import Scope
 
+from apiwright.kit.headers import header
 from apiwright.kit.problems import Unauthorized, may_answer
 from apiwright.kit.session import Session
 from apiwright.kit.settings import Settings
@@ -57,10 +58,7 @@ def _verified(scope: Scope, tokens: Tokens) -> AccessClaims | None:
 
 
 def _credentials(scope: Scope) -> str:
-    for name, value in scope["headers"]:  # names are in lower case (ASGI)
-        if name == b"authorization":
-            return str(value, "latin-1")
-    return ""
+    return header(scope, b"authorization").decode("latin-1")
 
 
 @may_answer(409, 503)

@@ -30,6 +30,7 @@ from structlog.stdlib import BoundLogger, LoggerFactory, ProcessorFormatter, fil
 from structlog.types import EventDict
 
 from apiwright.kit import telemetry
+from apiwright.kit.headers import header
 from apiwright.kit.redaction import hide, redacted, redacted_text
 from apiwright.kit.settings import Settings
 
@@ -278,10 +279,8 @@ class _Requests:
 
 
 def _given(scope: Scope) -> str:
-    for name, value in scope["headers"]:  # names are in lower case (ASGI)
-        if name == b"x-request-id":
-            return str(value, "ascii") if _SANE.fullmatch(value) else ""
-    return ""
+    given = header(scope, b"x-request-id")
+    return given.decode() if _SANE.fullmatch(given) else ""
 
 
 def _log_access(scope: Scope, status: int, seconds: float) -> None:

@@ -67,11 +67,11 @@ def on_rows(settings: Settings) -> None:
         last = scripts.get_revision("head")
         before = last.down_revision or "base"
         command.upgrade(config, str(before))
-        counted = asyncio.run(_filled(url))
+        counted = asyncio.run(_on(url, fill))
         command.upgrade(config, "head")
-        asyncio.run(_filled(url))
+        asyncio.run(_on(url, fill))
         command.downgrade(config, str(before))
-        _compare(counted, asyncio.run(_counted(url)))
+        _compare(counted, asyncio.run(_on(url, _count)))
         command.upgrade(config, "head")
 
 
@@ -81,14 +81,6 @@ def _compare(before: dict[str, int], after: dict[str, int]) -> None:
     if lost or left:
         what = f"lost rows of {', '.join(lost)}" if lost else f"left {', '.join(left)} behind"
         raise RuntimeError(f"the way down {what}")
-
-
-async def _filled(url: str) -> dict[str, int]:
-    return await _on(url, fill)
-
-
-async def _counted(url: str) -> dict[str, int]:
-    return await _on(url, _count)
 
 
 async def _on(url: str, do: Any) -> dict[str, int]:
@@ -101,11 +93,12 @@ async def _on(url: str, do: Any) -> dict[str, int]:
 
 def fill(connection: Connection) -> dict[str, int]:
     """A row in each table that has none; how many each has then."""
+    declared = stored().tables
     rows: dict[str, dict[str, Any]] = {}
     for table in _tables(connection):
         row = connection.execute(select(table).limit(1)).mappings().first()
         if row is None:
-            values = dict(_values(table, rows))
+            values = dict(_values(table, declared.get(table.name), rows))
             row = connection.execute(insert(table).values(values).returning(table)).mappings().one()
         rows[table.name] = dict(row)
     return _count(connection)
@@ -124,24 +117,23 @@ def _tables(connection: Connection) -> list[Table]:
     return [table for table in metadata.sorted_tables if table.name != "alembic_version"]
 
 
-def _values(table: Table, rows: dict[str, dict[str, Any]]) -> Iterator[tuple[str, Any]]:
+def _values(
+    table: Table, declared: Table | None, rows: dict[str, dict[str, Any]]
+) -> Iterator[tuple[str, Any]]:
     referring = {
         element.parent.name: rows[element.column.table.name][element.column.name]
         for constraint in table.foreign_key_constraints
         for element in constraint.elements
         if element.column.table.name in rows
     }
-    known = stored().tables.get(table.name)
     for column in table.columns:
         if column.name in referring:
             yield column.name, referring[column.name]
         elif not (column.nullable or column.server_default is not None or column.identity):
-            said = (
-                known.c[column.name].type if known is not None and column.name in known.c else None
-            )
+            said = declared.c.get(column.name) if declared is not None else None
             kind = column.type.python_type
-            if isinstance(said, Enum):
-                yield column.name, said.enums[0]
+            if said is not None and isinstance(said.type, Enum):
+                yield column.name, said.type.enums[0]
             else:
                 yield column.name, uuid7() if kind is UUID else _VALUES[kind]
 

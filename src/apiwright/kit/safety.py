@@ -10,6 +10,7 @@ from starlette.middleware.cors import CORSMiddleware
 from starlette.responses import RedirectResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from apiwright.kit.headers import header
 from apiwright.kit.problems import Problem, may_answer
 from apiwright.kit.settings import Settings
 
@@ -64,7 +65,7 @@ class _Safety:
             exchange = _Exchange(scope, receive, send, self._max_body_bytes)
             receive, send = exchange.receive, exchange.send
             if self._https:
-                came_by = _header(scope, b"x-forwarded-proto").split(b",")[0].strip()
+                came_by = header(scope, b"x-forwarded-proto").split(b",")[0].strip()
                 exchange.secure = scope["scheme"] == "https" or came_by == b"https"
                 if came_by == b"http" and not exchange.secure and not _is_health(scope):
                     await _redirect(scope)(scope, receive, send)
@@ -78,7 +79,7 @@ class _Safety:
         await self._app(scope, receive, send)
 
     def _is_trusted(self, scope: Scope) -> bool:
-        host = _header(scope, b"host").lower()
+        host = header(scope, b"host").lower()
         name = host[: host.find(b"]") + 1] if host[:1] == b"[" else host.partition(b":")[0]
         return name in self._hosts or name.endswith(self._domains) or _is_health(scope)
 
@@ -113,7 +114,7 @@ class _Exchange:
         if self._complete:  # only whether the client leaves: that may take long
             return await self._receive()
         if not self.total_size:
-            length = _header(self._scope, b"content-length")
+            length = header(self._scope, b"content-length")
             self._refuse_above(int(length[:20]) if length.isdigit() else 0)
         message = await self._chunk()
         if message["type"] == "http.request":
@@ -166,16 +167,8 @@ def _is_health(scope: Scope) -> bool:
 
 
 def _redirect(scope: Scope) -> RedirectResponse:
-    host = _header(scope, b"host").decode("latin-1").removesuffix(":80")
+    host = header(scope, b"host").decode("latin-1").removesuffix(":80")
     path = scope.get("raw_path") or scope["path"].encode()
     query = scope["query_string"]
     target = path + b"?" + query if query else path
     return RedirectResponse(f"https://{host}{target.decode('latin-1')}")
-
-
-def _header(scope: Scope, wanted: bytes) -> bytes:
-    for name, value in scope["headers"]:  # names are in lower case (ASGI)
-        if name == wanted:
-            found: bytes = value
-            return found
-    return b""
