@@ -20,6 +20,7 @@ PUBLIC = {
     "idempotency": ["KeptAnswer", "install"],
     "identifiers": ["uuid7"],
     "instead": ["Call"],
+    "jobs": ["Registry", "Schedule", "Task", "functions", "schedule", "task"],
     "limits": ["Attempts", "Limit", "Limits", "LoginAttempts", "LoginLimit", "install"],
     "loading": ["Loader", "loaders_of"],
     "logins": [
@@ -46,7 +47,7 @@ PUBLIC = {
     "safety": ["install"],
     "schemas": ["Envelope", "NotBlank", "Text", "unset"],
     "server": ["Protocol"],
-    "session": ["Rows", "Scope", "Session"],
+    "session": ["Enqueued", "Rows", "Scope", "Session"],
     "settings": ["Settings"],
     "sqlalchemy_session": ["sqlalchemy_session"],
     "statement": ["PageShape", "Shape", "become", "count_of", "page_of", "shape_of"],
@@ -60,6 +61,7 @@ PUBLIC = {
         "AccessClaims", "AccessToken", "InvalidToken", "LoginTokens", "RefreshClaims", "Tokens",
     ],
     "web": ["install"],
+    "worker": ["Count", "DeadJob", "Queue", "install", "opened", "schema", "work"],
 }  # fmt: skip
 
 

@@ -189,6 +189,10 @@ async def test_rows_are_model_instances(session: Session) -> None:
     assert (await session.add(task)).title == "Buy bread"
 
 
+async def test_one_of_nothing_counted_is_none(session: Session) -> None:
+    assert (await session.exec(select(func.max(Task.points)))).one() is None
+
+
 async def test_first_one_and_one_or_none(session: Session) -> None:
     none = await session.exec(select(Task))
     assert none.first() is none.one_or_none() is None

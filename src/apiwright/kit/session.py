@@ -15,10 +15,11 @@ import random
 from collections.abc import AsyncIterator, Awaitable, Coroutine, Iterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from datetime import timedelta
 from functools import lru_cache
 from math import inf
 from time import perf_counter
-from typing import Any, Generic, NoReturn, TypeVar, TypeVarTuple, overload
+from typing import Any, Generic, NoReturn, Protocol, TypeVar, TypeVarTuple, overload
 from uuid import UUID
 
 import asyncpg
@@ -52,6 +53,7 @@ from apiwright.kit.statement import Shape, become, count_of, page_of, shape_of
 T = TypeVar("T")
 Ts = TypeVarTuple("Ts")
 M = TypeVar("M", bound=SQLModel)
+D = TypeVar("D", contravariant=True)
 
 logger = logging.getLogger("apiwright.session")
 
@@ -91,10 +93,10 @@ class Rows(Generic[T]):
 
     def one(self) -> T:
         """Raises SQLAlchemy's NoResultFound or MultipleResultsFound."""
-        row = self.one_or_none()
-        if row is None:
+        if not self._rows:
             raise NoResultFound("No row was found when one was required")
-        return row
+        self.one_or_none()
+        return self._rows[0]
 
     def one_or_none(self) -> T | None:
         """Raises SQLAlchemy's MultipleResultsFound."""
@@ -117,6 +119,14 @@ class Scope:
     login_id: UUID | None = None
     system: "Scope | None" = None
     """What `unscoped` changes to."""
+
+
+class Enqueued(Protocol[D]):
+    """A task of kit.jobs."""
+
+    def enqueuing(
+        self, data: D, *, key: str | None, delay: timedelta | None, anybodys: bool
+    ) -> Any: ...
 
 
 class Session:
@@ -197,6 +207,19 @@ class Session:
         """One page of a select of one model, sorted by the `sort` of `page`, else by the select's
         own `order_by()`, else newest first. Raises the 422 problem for what is no cursor of it."""
         return self._call("page", self._page(query, page))
+
+    def enqueue(
+        self,
+        task: Enqueued[D],
+        data: D,
+        *,
+        key: str | None = None,
+        delay: timedelta | None = None,
+    ) -> Awaitable[int | None]:
+        """Have a worker do a task of `kit.jobs` as whoever is asking, once this request is
+        committed, or `delay` later. Returns the job's number; None when a job of theirs with this
+        task and `key` is waiting or under way. Raises the 401 problem when nobody is signed in."""
+        return self._call("enqueue", self._enqueue(task, data, key, delay))
 
     @asynccontextmanager
     async def transaction(self) -> AsyncIterator[None]:
@@ -334,6 +357,16 @@ class Session:
         done = await self._run(_deleted(type(row), self._is_scoped), _stored_key(row))
         if done.rowcount == 0:
             raise _no_such(type(row))
+
+    async def _enqueue(
+        self, task: Enqueued[D], data: D, key: str | None, delay: timedelta | None
+    ) -> int | None:
+        anybodys = self._scope.system is None
+        if not anybodys:
+            _ = self.user_id
+        statement = task.enqueuing(data, key=key, delay=delay, anybodys=anybodys)
+        number: int | None = (await self._exec(statement)).one()
+        return number
 
     async def _refresh(self, row: SQLModel) -> None:
         become(row, await self._get_one(type(row), tuple(_stored_key(row))))
