@@ -36,6 +36,7 @@ def test_the_reference_app_imports_the_kit_only() -> None:
 
 LATE = {
     "cli.py",
+    "kit/knowledge.py",  # qdrant-client and openai, for those who set QDRANT_URL, EMBEDDING_MODEL
     "kit/limits.py",  # redis, for those who set REDIS_URL
     "kit/telemetry.py",  # OpenTelemetry's SDK, for those who export
     "project/files.py",  # libcst, for the few files that need it

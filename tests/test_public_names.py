@@ -8,19 +8,29 @@ from types import ModuleType
 from apiwright import kit
 
 PUBLIC = {
+    "adoption": ["adopt"],
     "conditional": ["Match", "install", "may_be_held"],
     "conflicts": ["conflict_of"],
+    "chunks": ["Chunk", "split"],
     "database": [
         "AppDatabase", "CommitFailed", "Database", "install", "lifespan", "opened", "url_of",
     ],
     "docs": ["install"],
     "embedded": ["Account", "installed_binaries", "remove", "running"],
     "headers": ["header"],
+    "embedded_index": ["EmbeddedIndex"],
+    "embeddings": ["Embeddings"],
+    "extraction": ["Unreadable", "main", "text_of"],
     "health": ["Health", "also_needs", "live", "ready", "router"],
     "idempotency": ["KeptAnswer", "install"],
     "identifiers": ["uuid7"],
     "instead": ["Call"],
     "jobs": ["Registry", "Schedule", "Task", "functions", "schedule", "task"],
+    "knowledge": [
+        "ChunkTable", "ContentTable", "DocumentTable", "Knowledge", "KnowledgeSearch",
+        "KnowledgeSettings", "Passage", "State", "add", "forget_removed", "install", "opened",
+        "progress", "rebuild", "replace", "schema",
+    ],
     "limits": ["Attempts", "Limit", "Limits", "LoginAttempts", "LoginLimit", "install"],
     "loading": ["Loader", "loaders_of"],
     "logins": [
@@ -45,7 +55,11 @@ PUBLIC = {
     "rehearsal": ["fill", "main", "on_empty", "on_rows", "revise"],
     "row_security": ["by_table", "check", "create_roles", "protect", "unprotect", "wrong"],
     "safety": ["install"],
+    "qdrant_index": ["QdrantIndex"],
     "schemas": ["Envelope", "NotBlank", "Text", "unset"],
+    "search_index": [
+        "EmbeddingFailed", "Encoder", "Hits", "Point", "Question", "SearchIndex", "Words", "floats",
+    ],
     "server": ["Protocol"],
     "session": ["Enqueued", "Rows", "Scope", "Session"],
     "settings": ["Settings"],

@@ -11,6 +11,7 @@ from sqlalchemy import Column, Computed, Index, String, func
 from sqlmodel import Field, Relationship
 
 from apiwright.kit.idempotency import KeptAnswer
+from apiwright.kit.knowledge import ChunkTable, ContentTable, DocumentTable
 from apiwright.kit.tables import (
     Account,
     AccountLogin,
@@ -36,6 +37,18 @@ class Login(AccountLogin, table=True):
 
 
 class IdempotencyKey(KeptAnswer, table=True):
+    pass
+
+
+class Document(DocumentTable, table=True):
+    folder: str = Field(default="", max_length=50)
+
+
+class DocumentContent(ContentTable, table=True):
+    pass
+
+
+class Chunk(ChunkTable, table=True):
     pass
 
 

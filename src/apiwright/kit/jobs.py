@@ -10,6 +10,7 @@ from collections.abc import Awaitable, Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any, Generic, TypeVar, get_type_hints
+from uuid import UUID
 
 from pydantic import BaseModel
 from sqlalchemy import BigInteger, Interval, LargeBinary, String, Uuid, func, literal
@@ -37,9 +38,15 @@ class Task(Generic[P]):
     timeout: timedelta
 
     def enqueuing(
-        self, data: P, *, key: str | None, delay: timedelta | None, anybodys: bool
+        self,
+        data: P,
+        *,
+        key: str | None,
+        delay: timedelta | None,
+        owner_id: UUID | None,
+        is_system: bool,
     ) -> SelectOfScalar[int | None]:
-        """The statement that `session.enqueue` executes. `anybodys`: the system's own."""
+        """The statement that `session.enqueue` executes."""
         if not isinstance(data, self.data):
             raise TypeError(
                 f"{self.name} takes a {self.data.__name__}, not a {type(data).__name__}."
@@ -51,8 +58,8 @@ class Task(Generic[P]):
             literal(delay, Interval),
         ]
         enqueue = func.jobs.enqueue_own
-        if anybodys:
-            enqueue, arguments = func.jobs.enqueue, [literal(None, Uuid), *arguments]
+        if is_system:
+            enqueue, arguments = func.jobs.enqueue, [literal(owner_id, Uuid), *arguments]
         return select(enqueue(*arguments, type_=BigInteger))
 
 

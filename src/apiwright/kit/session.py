@@ -38,7 +38,7 @@ from sqlalchemy import (
     update,
 )
 from sqlalchemy.exc import MultipleResultsFound, NoResultFound
-from sqlalchemy.orm import Mapper
+from sqlalchemy.orm import InstanceState, Mapper
 from sqlmodel import SQLModel, select
 from sqlmodel.sql.expression import Select as SelectOfTuples
 from sqlmodel.sql.expression import SelectOfScalar
@@ -125,7 +125,13 @@ class Enqueued(Protocol[D]):
     """A task of kit.jobs."""
 
     def enqueuing(
-        self, data: D, *, key: str | None, delay: timedelta | None, anybodys: bool
+        self,
+        data: D,
+        *,
+        key: str | None,
+        delay: timedelta | None,
+        owner_id: UUID | None,
+        is_system: bool,
     ) -> Any: ...
 
 
@@ -215,11 +221,13 @@ class Session:
         *,
         key: str | None = None,
         delay: timedelta | None = None,
+        owner_id: UUID | None = None,
     ) -> Awaitable[int | None]:
         """Have a worker do a task of `kit.jobs` as whoever is asking, once this request is
         committed, or `delay` later. Returns the job's number; None when a job of theirs with this
-        task and `key` is waiting or under way. Raises the 401 problem when nobody is signed in."""
-        return self._call("enqueue", self._enqueue(task, data, key, delay))
+        task and `key` is waiting or under way. `owner_id` is for sessions of `unscoped`: whom the
+        job is done as. Raises the 401 problem when nobody is signed in."""
+        return self._call("enqueue", self._enqueue(task, data, key, delay, owner_id))
 
     @asynccontextmanager
     async def transaction(self) -> AsyncIterator[None]:
@@ -326,22 +334,22 @@ class Session:
         return row
 
     async def _add(self, row: M) -> M:
-        state, mapper = inspect(row), _mapper(type(row))
-        names = [attribute.key for attribute in mapper.column_attrs]
-        _refuse_related(row)
+        state, columns = inspect(row), _columns(type(row))
+        _refuse_related(state)
+        present = state.dict
         if state.key is None:
             given = [
-                attribute.key
-                for attribute in mapper.column_attrs
-                if getattr(row, attribute.key, None) is not None
-                or _is_given_none(attribute.columns[0], attribute.key in state.dict)
+                name
+                for name, column in columns
+                if present.get(name) is not None or _is_given_none(column, name in present)
             ]
             key: tuple[Any, ...] = ()
         else:
-            given, key = [name for name in names if name not in state.unmodified], state.key[1]
+            unmodified, key = state.unmodified, state.key[1]
+            given = [name for name, _ in columns if name not in unmodified]
             if not given:
                 return row
-        values = {name: getattr(row, name) for name in given}
+        values = {name: present.get(name) for name in given}
         if any(isinstance(value, ClauseElement) for value in values.values()):
             rows = await self._exec(_write(type(row), values, key).returning(type(row)))
         else:
@@ -359,12 +367,19 @@ class Session:
             raise _no_such(type(row))
 
     async def _enqueue(
-        self, task: Enqueued[D], data: D, key: str | None, delay: timedelta | None
+        self,
+        task: Enqueued[D],
+        data: D,
+        key: str | None,
+        delay: timedelta | None,
+        owner_id: UUID | None,
     ) -> int | None:
-        anybodys = self._scope.system is None
-        if not anybodys:
-            _ = self.user_id
-        statement = task.enqueuing(data, key=key, delay=delay, anybodys=anybodys)
+        is_system = self._scope.system is None
+        if not is_system and owner_id not in (None, self.user_id):
+            raise ValueError("A job of somebody else is enqueued by session.unscoped(…).")
+        statement = task.enqueuing(
+            data, key=key, delay=delay, owner_id=owner_id, is_system=is_system
+        )
         number: int | None = (await self._exec(statement)).one()
         return number
 
@@ -570,14 +585,13 @@ def _changed(row: SQLModel) -> list[str]:
     return [attribute.key for attribute in state.attrs if attribute.history.has_changes()]
 
 
-def _refuse_related(row: SQLModel) -> None:
+def _refuse_related(state: InstanceState[Any]) -> None:
     """What belongs to a row is written by itself: nothing cascades."""
-    state = inspect(row)
     for relationship in state.mapper.relationships:
         if state.attrs[relationship.key].history.has_changes():
             raise TypeError(
-                f"{type(row).__name__}.{relationship.key} was set, and add() writes one row alone."
-                " Add the other row by itself, and set the foreign key"
+                f"{state.class_.__name__}.{relationship.key} was set, and add() writes one row"
+                " alone. Add the other row by itself, and set the foreign key"
                 " (many-to-many: add a row of the link table)."
             )
 
@@ -612,6 +626,12 @@ def _with_key(statement: Any, model: type[SQLModel], key: Sequence[Any]) -> Any:
 def _key_parameters(model: type[SQLModel]) -> list[BindParameter[Any]]:
     columns = _mapper(model).primary_key
     return [bindparam(f"_key_{number}", type_=column.type) for number, column in enumerate(columns)]
+
+
+@lru_cache(maxsize=1000)
+def _columns(model: type[SQLModel]) -> list[tuple[str, Any]]:
+    """The columns of a model, by the names of their attributes."""
+    return [(attribute.key, attribute.columns[0]) for attribute in _mapper(model).column_attrs]
 
 
 # the combinations of columns that clients may send are many: bounded
