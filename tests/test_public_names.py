@@ -11,6 +11,10 @@ PUBLIC = {
     "adoption": ["adopt"],
     "conditional": ["Match", "install", "may_be_held"],
     "conflicts": ["conflict_of"],
+    "agents": [
+        "AgentSettings", "Asker", "Assistant", "DecidedRun", "Decision", "Event", "EventTable",
+        "ItemTable", "ThreadTable", "ThreadTurn", "Turn", "events_after", "install", "tool",
+    ],
     "chunks": ["Chunk", "split"],
     "database": [
         "AppDatabase", "CommitFailed", "Database", "install", "lifespan", "opened", "url_of",

@@ -10,6 +10,7 @@ from pydantic import NaiveDatetime
 from sqlalchemy import Column, Computed, Index, String, func
 from sqlmodel import Field, Relationship
 
+from apiwright.kit.agents import EventTable, ItemTable, ThreadTable
 from apiwright.kit.idempotency import KeptAnswer
 from apiwright.kit.knowledge import ChunkTable, ContentTable, DocumentTable
 from apiwright.kit.tables import (
@@ -49,6 +50,18 @@ class DocumentContent(ContentTable, table=True):
 
 
 class Chunk(ChunkTable, table=True):
+    pass
+
+
+class Thread(ThreadTable, table=True):
+    pass
+
+
+class ThreadItem(ItemTable, table=True):
+    pass
+
+
+class ThreadEvent(EventTable, table=True):
     pass
 
 
