@@ -2,12 +2,12 @@
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterator
 from typing import Any
 from uuid import UUID
 
 import pytest
-from agents import Agent, Model
+from agents import Agent, Model, RunContextWrapper, function_tool
 from agents.testing import ModelStep, ScriptedModel, assistant_message, function_call
 from agents.usage import Usage
 from pydantic import BaseModel
@@ -18,10 +18,8 @@ from apiwright.kit.agents import (
     Asker,
     Assistant,
     Event,
-    RunContextWrapper,
     Turn,
     events_after,
-    function_tool,
     tool,
 )
 from apiwright.kit.database import Database
@@ -29,6 +27,7 @@ from apiwright.kit.problems import Conflict, NotFound, Problem
 from apiwright.kit.session import Session
 from tests.kit.conftest import TwoUsers
 from tests.kit.models import Task, Thread, ThreadItem
+from tests.openai_server import OpenAIServer, Step, openai_server
 
 pytestmark = pytest.mark.anyio
 
@@ -272,17 +271,80 @@ async def test_without_a_model_the_problem_says_what_to_set(
     assert none.value.status_code == 503
 
 
+# over HTTP, with the SDK's own client
+
+
+@pytest.fixture(params=["responses", "chat"])
+def openai(request: pytest.FixtureRequest) -> Iterator[tuple[OpenAIServer, dict[str, str]]]:
+    with openai_server() as server:
+        yield server, {"openai_base_url": server.url, "agent_api": request.param}
+
+
+async def test_either_api_streams_calls_tools_and_counts_tokens(
+    openai: tuple[OpenAIServer, dict[str, str]], database: Database, users: TwoUsers
+) -> None:
+    server, settings = openai
+    thread = await new_thread(database, users.ada)
+    server.steps = [
+        Step(calls=(("list_tasks", {}), ("search_documents", {"question": "x"}))),
+        Step("There is nothing to do."),
+    ]
+    events = await said(database, users.ada, thread, None, "what is there?", **settings)
+    kinds = [one.kind for one in events]
+    assert kinds.count("token") > 1
+    assert kinds.count("tool") == 2
+    assert kinds.count("citation") == 1
+    assert text_of(events) == "There is nothing to do."
+    assert events[-1].data == {"tokens": 30}
+
+
+@pytest.mark.parametrize("step", [Step("one two three four", cut=True), 500, 429])
+async def test_what_breaks_at_the_model_ends_as_an_error(
+    openai: tuple[OpenAIServer, dict[str, str]],
+    database: Database,
+    users: TwoUsers,
+    step: Step | int,
+) -> None:
+    server, settings = openai
+    thread = await new_thread(database, users.ada)
+    if isinstance(step, int):
+        server.fails = [step] * 9
+    else:
+        server.steps = [step]
+    events = await said(database, users.ada, thread, None, "hello", **settings)
+    assert events[-1].kind == "error"
+    server.fails = []
+    assert text_of(await said(database, users.ada, thread, None, "again", **settings)) == "Yes."
+
+
+async def test_an_error_that_passes_is_not_seen(
+    openai: tuple[OpenAIServer, dict[str, str]], database: Database, users: TwoUsers
+) -> None:
+    server, settings = openai
+    server.fails = [500]
+    thread = await new_thread(database, users.ada)
+    assert text_of(await said(database, users.ada, thread, None, "hello", **settings)) == "Yes."
+
+
 async def new_thread(database: Database, user: UUID) -> UUID:
     async with database.session(user) as session:
         return (await session.add(Thread())).id
 
 
 async def said(
-    database: Database, user: UUID, thread: UUID, model: Model, words: str, **settings: int
+    database: Database,
+    user: UUID,
+    thread: UUID,
+    model: Model | None,
+    words: str,
+    **settings: int | str,
 ) -> list[Event]:
     assistant = Assistant(AGENT, AgentSettings.model_validate(settings), model)
-    turn = await assistant.turn(database, user, thread)
-    return await heard(turn, turn.answer(words))
+    try:
+        turn = await assistant.turn(database, user, thread)
+        return await heard(turn, turn.answer(words))
+    finally:
+        await assistant.close()
 
 
 async def decided(

@@ -9,8 +9,8 @@ a document or a model says widens nothing. No connection is held while an answer
 import asyncio
 import inspect
 import logging
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
-from contextlib import AbstractAsyncContextManager
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from functools import wraps
@@ -211,10 +211,10 @@ class _Models:
 
 
 def _models() -> _Models:
-    return _Models(_model(ThreadTable), _model(ItemTable), _model(EventTable))
+    return _Models(_table(ThreadTable), _table(ItemTable), _table(EventTable))
 
 
-def _model(base: type[Any]) -> Any:
+def _table(base: type[Any]) -> Any:
     for model in base.__subclasses__():
         if hasattr(model, "__table__"):
             return model
@@ -317,7 +317,7 @@ class Turn:
                 return state
         raise Conflict("No such call waits for a decision (any more).")
 
-    async def answer(self, said: "str | RunState[Asker]") -> AsyncIterator[Event]:
+    async def answer(self, said: "str | RunState[Asker]") -> AsyncGenerator[Event, None]:
         """The answer to what the user has said, or to what was decided, part by part. The last is
         `done`, `approval` or `error`."""
         settings, cited = self._assistant.settings, 0
@@ -457,7 +457,13 @@ class Assistant:
     ) -> None:
         """`model` instead of the one that the settings name, for tests."""
         self.agent, self.settings = agent, settings
-        self._model = model or _model_of(settings)
+        self._client = None if model else _client(settings)
+        self._model = model or _model(settings, self._client)
+
+    async def close(self) -> None:
+        """The connections to the endpoint."""
+        if self._client is not None:
+            await self._client.close()
 
     async def turn(self, database: Database, user_id: UUID, thread_id: UUID) -> Turn:
         """Take a thread for an answer; `close` the turn in any case. Raises the 404 problem, 409
@@ -487,11 +493,16 @@ class Assistant:
         return Turn(self, self._model, asker, taken[0])
 
 
-def _model_of(settings: AgentSettings) -> Model | None:
+def _client(settings: AgentSettings) -> AsyncOpenAI | None:
     if settings.openai_api_key is None and settings.openai_base_url is None:
         return None
     key = settings.openai_api_key.get_secret_value() if settings.openai_api_key else "none"
-    client = AsyncOpenAI(api_key=key, base_url=settings.openai_base_url)
+    return AsyncOpenAI(api_key=key, base_url=settings.openai_base_url)
+
+
+def _model(settings: AgentSettings, client: AsyncOpenAI | None) -> Model | None:
+    if client is None:
+        return None
     if settings.agent_api == "chat":
         return OpenAIChatCompletionsModel(settings.agent_model, client)
     return OpenAIResponsesModel(settings.agent_model, client)
@@ -499,7 +510,18 @@ def _model_of(settings: AgentSettings) -> Model | None:
 
 def install(app: FastAPI, agent: Agent[Asker], model: Model | None = None) -> None:
     """Have an app answer with this agent: `turn: ThreadTurn` in a route."""
-    app.state.assistant = Assistant(agent, AgentSettings(), model)
+    assistant = app.state.assistant = Assistant(agent, AgentSettings(), model)
+    served = app.router.lifespan_context
+
+    @asynccontextmanager
+    async def served_and_assisted(app: FastAPI) -> AsyncIterator[Any]:
+        try:
+            async with served(app) as state:
+                yield state
+        finally:
+            await assistant.close()
+
+    app.router.lifespan_context = served_and_assisted
 
 
 @may_answer(404, 409, 429, 503)
