@@ -79,7 +79,8 @@ PUBLIC = {
         "AccessClaims", "AccessToken", "InvalidToken", "LoginTokens", "RefreshClaims", "Tokens",
     ],
     "web": ["install"],
-    "worker": ["Count", "DeadJob", "Queue", "install", "opened", "schema", "work"],
+    "static": ["serve"],
+    "worker": ["Count", "DeadJob", "Queue", "do_all", "install", "opened", "schema", "work"],
 }  # fmt: skip
 
 

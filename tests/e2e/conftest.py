@@ -1,6 +1,7 @@
 """Running the tools as a user does: real commands in a folder of their own."""
 
 import os
+import shutil
 import signal
 import socket
 import subprocess
@@ -13,6 +14,7 @@ from pathlib import Path
 
 import httpx2
 import pytest
+from playwright.sync_api import Browser, Page, sync_playwright
 
 from apiwright.generators import new
 from apiwright.kit import embedded
@@ -47,6 +49,33 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     subprocess.run([*APIWRIGHT, "new", "my-shop"], cwd=parent, env=environment(), check=True)
     yield parent / "my-shop"
     embedded.remove(parent / "my-shop" / ".data" / "postgres")
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Browser]:
+    program = shutil.which("chromium") or shutil.which("google-chrome")
+    if program is None:
+        pytest.skip("no Chromium is installed: apt-get install chromium")
+    with sync_playwright() as playwright:
+        yield playwright.chromium.launch(
+            executable_path=program,
+            args=[
+                "--no-sandbox",  # as root
+                "--disable-background-networking",
+                "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1",  # no internet
+            ],
+        )
+
+
+def heard(page: Page) -> list[str]:
+    """What the page complains about: its policy, a script that failed, a file not found."""
+    complaints: list[str] = []
+    page.on("pageerror", lambda error: complaints.append(str(error)))
+    page.on(
+        "console",
+        lambda message: complaints.append(message.text) if message.type == "error" else None,
+    )
+    return complaints
 
 
 @contextmanager

@@ -1,33 +1,14 @@
 """The docs page in a real browser without the internet: sign up, authorise, create, list."""
 
 import json
-import shutil
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import pytest
-from playwright.sync_api import Browser, Page, expect, sync_playwright
+from playwright.sync_api import Browser, Page, expect
 
-from tests.e2e.conftest import serving
+from tests.e2e.conftest import heard, serving
 
 PASSWORD = "correct horse battery"
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    program = shutil.which("chromium") or shutil.which("google-chrome")
-    if program is None:
-        pytest.skip("no Chromium is installed: apt-get install chromium")
-    with sync_playwright() as playwright:
-        yield playwright.chromium.launch(
-            executable_path=program,
-            args=[
-                "--no-sandbox",  # as root
-                "--disable-background-networking",
-                "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1",  # no internet
-            ],
-        )
 
 
 def test_a_user_signs_up_authorises_and_works(
@@ -102,14 +83,3 @@ def answered(
     operation.get_by_role("button", name="Clear").click()
     operation.locator(".opblock-summary-control").click()
     return json.loads(text)
-
-
-def heard(page: Page) -> list[str]:
-    """What the page complains about: its policy, a script that failed, a file not found."""
-    complaints: list[str] = []
-    page.on("pageerror", lambda error: complaints.append(str(error)))
-    page.on(
-        "console",
-        lambda message: complaints.append(message.text) if message.type == "error" else None,
-    )
-    return complaints

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from apiwright.generators import new
+from apiwright.generators import agent, knowledge, new
 from tests.e2e.conftest import environment
 
 COMMANDS = ["pytest -q -W error", "ruff check", "ruff format --check --diff", "mypy --strict ."]
@@ -22,6 +22,14 @@ def test_so_does_a_bare_one(tmp_path: Path) -> None:
     assert not [file for file in project.rglob("*") if "task" in file.name]
     for command in COMMANDS:
         passes(project, command)
+
+
+def test_so_does_one_with_knowledge_and_agents(tmp_path: Path) -> None:
+    parts = {"knowledge": knowledge.plan, "agents": agent.plan}
+    for bare in (False, True):
+        project = new.write(f"shop{bare:d}", tmp_path, bare=bare, parts=parts).folder
+        for command in COMMANDS:
+            passes(project, command)
 
 
 def passes(project: Path, command: str) -> None:

@@ -4,20 +4,25 @@ import json
 import os
 import re
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from importlib.metadata import Distribution, requires, version
-from importlib.resources import files
 from importlib.resources.abc import Traversable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from apiwright.errors import ApiwrightError
+from apiwright.generators.files import files_in
+
+if TYPE_CHECKING:  # the bare package makes projects without libcst
+    from apiwright.edit.plan import Plan
+
+    Planner = Callable[[Path], Plan]
 
 _NAME = re.compile(r"[a-z][a-z0-9]*([-_][a-z0-9]+)*")
 _LONGEST = 40  # a role of the database is the name and a few letters more, 63 bytes at most
 _RESOURCES = re.compile(r"(^|[_/])(project|task|tag|template)s?[_.]")
 """What the reference app shows, and a bare one goes without."""
-_COPIED_DOTFILES = {".env.example", ".gitignore"}
 
 
 @dataclass(frozen=True)
@@ -29,9 +34,15 @@ class NewProject:
     """What its pyproject.toml says for Apiwright (PEP 508)."""
 
 
-def write(name: str, parent: Path, *, bare: bool = False) -> NewProject:
+def write(
+    name: str,
+    parent: Path,
+    *,
+    bare: bool = False,
+    parts: "Mapping[str, Planner] | None" = None,
+) -> NewProject:
     """Write the project `name` into a new folder of that name in `parent`, whole or not at all;
-    `bare`: with accounts only.
+    `bare`: with accounts only; `parts`: what is put in besides, by the extra that it needs.
 
     Raises ApiwrightError for a name that cannot be used, a folder that exists, and whatever the
     disk refuses.
@@ -46,7 +57,12 @@ def write(name: str, parent: Path, *, bare: bool = False) -> NewProject:
     draft = parent / f".{name}.{os.getpid()}"
     try:
         draft.mkdir()
-        written = [_copy(file, draft, name, requirement) for file in _files_to_copy(bare)]
+        written = {
+            _copy(file, draft, name, requirement, list(parts or {}))
+            for file in _files_to_copy(bare)
+        }
+        for plan in (parts or {}).values():
+            written |= _add(draft, plan(draft))
         draft.rename(folder)
     except OSError as error:
         raise ApiwrightError(
@@ -81,30 +97,31 @@ def _refuse_bad(name: str) -> None:
 
 
 def _files_to_copy(bare: bool) -> list[tuple[str, Traversable]]:
-    files = dict(_files_in("reference_app"))
+    files = dict(files_in("reference_app"))
     if bare:
-        instead = dict(_files_in("bare_app"))
+        instead = dict(files_in("bare_app"))
         files = {
             path: file for path, file in files.items() if not _RESOURCES.search(path)
         } | instead
     return list(files.items())
 
 
-def _files_in(folder: str) -> Iterator[tuple[str, Traversable]]:
-    def walk(folder: Traversable, prefix: str) -> Iterator[tuple[str, Traversable]]:
-        for entry in folder.iterdir():
-            hidden = entry.name.startswith(".") and entry.name not in _COPIED_DOTFILES
-            if hidden or entry.name == "__pycache__":
-                continue
-            if entry.is_dir():
-                yield from walk(entry, f"{prefix}{entry.name}/")
-            else:
-                yield f"{prefix}{entry.name}", entry
-
-    return walk(files("apiwright.generators").joinpath(folder), "")
+def _add(draft: Path, plan: "Plan") -> set[str]:
+    for file in plan.files:
+        assert file.after is not None
+        target = draft / file.path
+        target.parent.mkdir(parents=True, exist_ok=True)
+        target.write_bytes(file.after)
+    return {file.path for file in plan.files}
 
 
-def _copy(file: tuple[str, Traversable], draft: Path, name: str, requirement: str) -> str:
+def _copy(
+    file: tuple[str, Traversable],
+    draft: Path,
+    name: str,
+    requirement: str,
+    parts: Sequence[str],
+) -> str:
     path, source = file
     words = re.split("[-_]", name)
     text = source.read_text(encoding="utf-8")
@@ -115,16 +132,17 @@ def _copy(file: tuple[str, Traversable], draft: Path, name: str, requirement: st
     ):
         text = text.replace(old, new)
     if path == "pyproject.toml":
-        text = _with_requirement(text, requirement)
+        text = _with_requirement(text, requirement, parts)
     target = draft / path
     target.parent.mkdir(parents=True, exist_ok=True)
     target.write_text(text, encoding="utf-8", newline="\n")
     return path
 
 
-def _with_requirement(pyproject: str, requirement: str) -> str:
+def _with_requirement(pyproject: str, requirement: str, extras: Sequence[str]) -> str:
     rest = requirement.removeprefix("apiwright")
-    text = pyproject.replace('"apiwright"', json.dumps(f"apiwright{rest}"))
+    wanted = f"[{','.join(extras)}]" if extras else ""
+    text = pyproject.replace('"apiwright"', json.dumps(f"apiwright{wanted}{rest}"))
     text = text.replace('"apiwright[tools]"', json.dumps(f"apiwright[tools]{rest}"))
     if " @ " in requirement:
         text = text.replace(

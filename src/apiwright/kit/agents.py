@@ -139,6 +139,8 @@ class Asker:
 
     database: Database
     user_id: UUID
+    state: Any = None
+    """`app.state`, where the project keeps what its tools need besides."""
     cited: list[dict[str, Any]] = field(default_factory=list)
     """What tools have found, to be cited."""
 
@@ -465,13 +467,15 @@ class Assistant:
         if self._client is not None:
             await self._client.close()
 
-    async def turn(self, database: Database, user_id: UUID, thread_id: UUID) -> Turn:
+    async def turn(
+        self, database: Database, user_id: UUID, thread_id: UUID, state: Any = None
+    ) -> Turn:
         """Take a thread for an answer; `close` the turn in any case. Raises the 404 problem, 409
         when an answer is being made in it, 429 when too many are for this user, and 503 when
         there is no model."""
         if self._model is None:
             raise Problem(503, "There is no model here yet: set OPENAI_API_KEY.")
-        asker, thread = Asker(database, user_id), _models().thread
+        asker, thread = Asker(database, user_id, state), _models().thread
         busy = col(thread.busy_until) > func.now()
         until = func.now() + timedelta(seconds=self.settings.agent_seconds) + _SLACK
         take = (
@@ -529,8 +533,9 @@ async def _turn(
     request: Request, session: UserSession, database: AppDatabase, thread_id: UUID
 ) -> AsyncIterator[Turn]:
     # closed here, not where the answer is streamed: there, a client that leaves is not noticed
-    assistant: Assistant = request.app.state.assistant
-    turn = await assistant.turn(database, session.user_id, thread_id)
+    state = request.app.state
+    assistant: Assistant = state.assistant
+    turn = await assistant.turn(database, session.user_id, thread_id, state)
     try:
         yield turn
     finally:

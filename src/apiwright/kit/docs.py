@@ -14,11 +14,8 @@ from starlette.staticfiles import StaticFiles
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from apiwright.kit.problems import Problem
+from apiwright.kit.static import POLICY
 
-_POLICY = (
-    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:;"
-    " connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
-)
 _PAGE = """\
 <!doctype html>
 <html lang="en">
@@ -56,7 +53,7 @@ def install(app: FastAPI, password: SecretStr | None = None) -> None:
     async def page(request: Request) -> Response:
         root = escape(request.scope.get("root_path", ""))
         html = _PAGE.format(title=escape(app.title), root=root, openapi=f"{root}{app.openapi_url}")
-        return HTMLResponse(html, headers={"Content-Security-Policy": _POLICY})
+        return HTMLResponse(html, headers={"Content-Security-Policy": POLICY})
 
     async def script(request: Request) -> Response:
         return Response(_SCRIPT, media_type="text/javascript")

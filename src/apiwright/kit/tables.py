@@ -192,7 +192,9 @@ def stored() -> MetaData:
     owned = {name for name, model in models.items() if issubclass(model, OwnedLink)}
     metadata = MetaData(naming_convention=NAMING)
     for table in SQLModel.metadata.sorted_tables:
-        table.to_metadata(metadata)
+        infos = {index.name: index.info for index in table.indexes}
+        for index in table.to_metadata(metadata).indexes:
+            index.info.update(infos[index.name])  # which a copy leaves out
     for table in metadata.sorted_tables:
         if table.name in owned:
             _lead_with_owner(table, owned)

@@ -28,11 +28,12 @@ from pgqueuer.executors import AbstractEntrypointExecutor, EntrypointExecutorPar
 from pgqueuer.models import Context, Job
 from pgqueuer.models import Schedule as Tick
 from pgqueuer.ports.driver import NotifyCallback
+from pgqueuer.types import QueueExecutionMode
 from sqlalchemy import literal
 from sqlmodel import select
 
 from apiwright.errors import ApiwrightError
-from apiwright.kit import jobs, postgres_url
+from apiwright.kit import database, jobs, postgres_url
 from apiwright.kit.database import Database
 from apiwright.kit.jobs import Registry, Scheduled, Task
 from apiwright.kit.pool import CUT
@@ -133,7 +134,13 @@ class Queue:
         queries: Any = self._pgqueuer.queries
         await queries.requeue_jobs(list(ids))
 
-    async def work(self, database: Database, registry: Registry, stop: asyncio.Event) -> None:
+    async def work(
+        self,
+        database: Database,
+        registry: Registry,
+        stop: asyncio.Event,
+        mode: QueueExecutionMode = QueueExecutionMode.continuous,
+    ) -> None:
         """Until `stop` is set; what is under way then is finished. Raises one of _LOST."""
         queue = self._pgqueuer
         for task in registry.tasks.values():
@@ -149,6 +156,7 @@ class Queue:
         stopping = asyncio.create_task(_then(stop, queue.shutdown))
         try:
             await queue.run(
+                mode=mode,
                 batch_size=_AT_ONCE // 2,
                 max_concurrent_tasks=_AT_ONCE,
                 dequeue_timeout=_POLLS,
@@ -198,6 +206,16 @@ async def work(database: Database, settings: Settings, stop: asyncio.Event) -> N
             logger.warning("the worker lost the database: %s", type(error).__name__)
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(stop.wait(), _COMES_BACK)
+
+
+def do_all(settings: Settings) -> None:
+    """Do the jobs that wait now, and return: for tests."""
+
+    async def do() -> None:
+        async with database.opened(settings) as db, opened(db.url, settings) as queue:
+            await queue.work(db, jobs.registry, asyncio.Event(), QueueExecutionMode.drain)
+
+    asyncio.run(do())
 
 
 def install(app: FastAPI) -> None:
