@@ -19,7 +19,9 @@ _SECONDS = 10
 class QdrantIndex:
     def __init__(self, url: str, key: str | None, collection: str, dimension: int | None) -> None:
         """`dimension`: of the dense vectors; None: there are none."""
-        self._client = AsyncQdrantClient(url=url, api_key=key, timeout=_SECONDS)
+        self._client = AsyncQdrantClient(
+            url=url, api_key=key, timeout=_SECONDS, check_compatibility=False
+        )
         self._collection, self._dimension = collection, dimension
         self._ready = False
 
