@@ -57,6 +57,11 @@ def test_a_file_that_cannot_be_read_says_why(ada: TestClient) -> None:
     assert ada.post(DOCUMENTS, files={"file": ("a.png", b"x")}).status_code == 415
 
 
+def test_a_file_of_some_megabytes_is_taken_and_a_larger_one_is_not(ada: TestClient) -> None:
+    assert add(ada, b"One word after another. " * 100_000, "long.txt")["state"] == "indexed"
+    assert ada.post(DOCUMENTS, files={"file": ("a.txt", b"x" * 11_000_000)}).status_code == 413
+
+
 def test_progress_is_told_until_the_end(ada: TestClient) -> None:
     document = add(ada)
     events = ada.get(f"{DOCUMENTS}/{document['id']}/progress").text

@@ -5,7 +5,7 @@ from uuid import UUID
 
 from apiwright.kit import knowledge
 from apiwright.kit.database import AppDatabase
-from apiwright.kit.knowledge import KnowledgeSearch, Passage
+from apiwright.kit.knowledge import KnowledgeSearch, KnowledgeSettings, Passage
 from apiwright.kit.logins import UserSession
 from apiwright.kit.pagination import Page, PageParams
 from fastapi import APIRouter, Depends, Query, UploadFile
@@ -16,6 +16,8 @@ from app.models import Document
 from app.schemas.document import DocumentPublic
 from app.services import document_service
 
+MOST = KnowledgeSettings().max_document_bytes + 10_000  # bytes, with what a form adds
+
 router = APIRouter(prefix="/documents", tags=["documents"])
 
 
@@ -24,7 +26,7 @@ async def list_documents(session: UserSession, page: PageParams) -> Page[Documen
     return await document_service.list_documents(session, page)
 
 
-@router.post("", response_model=DocumentPublic, status_code=202)
+@router.post("", response_model=DocumentPublic, status_code=202, max_body_size=MOST)
 async def add_document(session: UserSession, file: UploadFile) -> Document:
     title = (file.filename or "Untitled")[:200]
     return await document_service.add_document(session, title, type_of(file), await file.read())
@@ -45,7 +47,9 @@ async def get_document(session: UserSession, document_id: UUID) -> Document:
     return await document_service.get_document(session, document_id)
 
 
-@router.put("/{document_id}/file", response_model=DocumentPublic, status_code=202)
+@router.put(
+    "/{document_id}/file", response_model=DocumentPublic, status_code=202, max_body_size=MOST
+)
 async def replace_document(session: UserSession, document_id: UUID, file: UploadFile) -> Document:
     return await document_service.replace_document(
         session, document_id, type_of(file), await file.read()
