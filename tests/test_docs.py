@@ -2,7 +2,8 @@
 
 In a page of docs/kit the Python blocks are one program, one after another; `await` stands in them
 as in `python -m asyncio`. A block whose first line names a file is that file. It runs in a project
-of `apiwright new --bare`, whose models are those of tables.md, on a database of its own.
+of `apiwright new --bare`, whose models are those of tables.md, or that has knowledge and agents, on
+a database of its own.
 """
 
 import argparse
@@ -20,13 +21,16 @@ from urllib.parse import urlsplit
 import pytest
 
 from apiwright import kit
+from apiwright.checks.check import all_checks
+from apiwright.checks.reports.page import page as page_of_check
 from apiwright.cli import _parser
-from apiwright.generators import new
+from apiwright.generators import agent, knowledge, new
 from tests.postgres import new_database
 
 ROOT = Path(__file__).parents[1]
 KIT = ROOT / "docs" / "kit"
 REFERENCE = ROOT / "docs" / "reference" / "cli.md"
+CHECKS = ROOT / "docs" / "reference" / "checks.md"
 MODULES = sorted(module.name for module in pkgutil.iter_modules(kit.__path__))
 PAGES = [*ROOT.glob("*.md"), *sorted((ROOT / "docs").rglob("*.md"))]
 
@@ -90,9 +94,13 @@ def test_the_reference_of_the_command_line_is_not_stale() -> None:
     assert REFERENCE.read_text() == reference(), "run scripts/docs"
 
 
+def test_the_reference_of_the_checks_is_not_stale() -> None:
+    assert CHECKS.read_text() == reference_of_checks(), "run scripts/docs"
+
+
 def test_every_command_is_in_the_reference() -> None:
-    commands = {"new", "inspect", "add resource", "undo", "status", "dev", "run"}
-    assert commands | {"db upgrade", "db downgrade", "db revision"} <= set(
+    commands = {"new", "inspect", "check", "explain", "add resource", "undo", "status", "dev"}
+    assert commands | {"run", "db upgrade", "db downgrade", "db revision"} <= set(
         re.findall(r"^## apiwright (.*)$", REFERENCE.read_text(), re.MULTILINE)
     )
 
@@ -139,10 +147,27 @@ def migrated(shop: Path, server: str) -> Iterator[str]:
         yield urlsplit(url).path[1:]
 
 
+@pytest.fixture(scope="session")
+def library(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A new project with knowledge and agents."""
+    parts = {"knowledge": knowledge.plan, "agents": agent.plan}
+    return new.write("shop", tmp_path_factory.mktemp("library"), bare=True, parts=parts).folder
+
+
+@pytest.fixture(scope="session")
+def migrated_library(library: Path, server: str) -> Iterator[str]:
+    with new_database(server) as url:
+        run(library, url, "-m", "apiwright", "db", "upgrade")
+        yield urlsplit(url).path[1:]
+
+
 @pytest.mark.parametrize("page", sorted(KIT.glob("*.md")), ids=lambda page: page.stem)
 def test_the_code_of_a_page_runs(
-    page: Path, shop: Path, migrated: str, server: str, tmp_path: Path
+    page: Path, server: str, tmp_path: Path, request: pytest.FixtureRequest
 ) -> None:
+    of_library = page.stem in ("knowledge", "agents")
+    shop = request.getfixturevalue("library" if of_library else "shop")
+    migrated = request.getfixturevalue("migrated_library" if of_library else "migrated")
     project = shutil.copytree(shop, tmp_path / "shop")
     lines = [""] * page.read_text().count("\n")  # so that an error names the line of the page
     for block in blocks(page):
@@ -179,11 +204,31 @@ def reference() -> str:
     return (
         "# The command line\n\n"
         "Written by `scripts/docs`; `apiwright COMMAND --help` says the same.\n\n"
-        "All but `new` and `inspect` work on the project in the current folder. They exit with 0;\n"
-        "with 2 when something is wrong that they can name, with 3 when they will not do it as\n"
-        "things stand: what happened, and what to do, is on standard error; with 1 when there is\n"
-        "something to do and `--plan` was said; with 4 when what was planned does not work; with\n"
-        "130 after Ctrl-C.\n" + "".join(sections(top))
+        "All but `new`, `inspect`, `check` and `explain` work on the project in the current\n"
+        "folder. They exit with 0; with 2 when something is wrong that they can name; with 3 when\n"
+        "they will not do it as things stand (what happened, and what to do, is on standard\n"
+        "error); with 1 when there is something to do and `--plan` was said, or when `check` has\n"
+        "found something that is bad enough; with 4 when what was planned does not work; with 130\n"
+        "after Ctrl-C.\n" + "".join(sections(top))
+    )
+
+
+def reference_of_checks() -> str:
+    """The page docs/reference/checks.md: what `apiwright explain` says of each."""
+    checks = all_checks()
+    names = sorted({check.name for check in checks})
+    pages = [
+        page_of_check([one for one in checks if one.name == name], 2, short=True) for name in names
+    ]
+    table = [
+        f"| [{one.name}](#{one.name}) | {one.severity} | {one.page.summary} |"
+        for one in (next(one for one in checks if one.name == name) for name in names)
+    ]
+    return (
+        "# The checks\n\n"
+        "Written by `scripts/docs` from the rules and probes themselves; `apiwright explain RULE`\n"
+        "says the same. How to run them: [Check a project](../guides/check.md).\n\n"
+        "| | | |\n|---|---|---|\n" + "\n".join(table) + "\n\n" + "\n".join(pages)
     )
 
 
@@ -227,3 +272,4 @@ def value_of(action: argparse.Action) -> str:
 if __name__ == "__main__":
     REFERENCE.parent.mkdir(exist_ok=True)
     REFERENCE.write_text(reference())
+    CHECKS.write_text(reference_of_checks())

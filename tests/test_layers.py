@@ -38,9 +38,12 @@ LATE = {
     "cli.py",
     "kit/knowledge.py",  # qdrant-client and openai, for those who set QDRANT_URL, EMBEDDING_MODEL
     "kit/limits.py",  # redis, for those who set REDIS_URL
+    "kit/postgres_url.py",  # SQLAlchemy's engines, which a serving process has no use for
     "kit/telemetry.py",  # OpenTelemetry's SDK, for those who export
     "project/files.py",  # libcst, for the few files that need it
     "project/runner.py",  # runs where there may be no FastAPI
+    "project/engines.py",  # so do these
+    "project/server.py",
 }
 
 

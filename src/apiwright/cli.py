@@ -13,16 +13,19 @@ import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from types import FrameType
+from types import FrameType, ModuleType
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from apiwright.errors import ApiwrightError
 
 if TYPE_CHECKING:
     from fastapi import FastAPI
+    from sqlalchemy import Connection
 
     from apiwright.edit.plan import Plan
+    from apiwright.generators.fields import Resource
     from apiwright.kit.settings import Settings
+    from apiwright.project.facts import Project
 
 
 T = TypeVar("T")
@@ -33,6 +36,7 @@ _PROXIES = os.environ.get("FORWARDED_ALLOW_IPS", "")
 comes from this machine."""
 
 _HTTP = "apiwright.kit.server:Protocol"
+_STATUS = {"queued": "waiting", "picked": "under way", "failed": "failed for good"}
 """uvicorn's, with an end to large and slow heads."""
 
 
@@ -74,6 +78,14 @@ def _parser() -> argparse.ArgumentParser:
     new = commands.add_parser("new", help="write a new backend")
     new.add_argument("name", metavar="NAME", help="of the project and its folder: shop, my-shop")
     new.add_argument("--bare", action="store_true", help="with accounts only")
+    new.add_argument(
+        "--with",
+        dest="parts",
+        type=lambda text: text.split(","),
+        default=[],
+        metavar="PARTS",
+        help="knowledge (documents and search), agents (an assistant), or knowledge,agents",
+    )
     new.set_defaults(run=_new)
 
     inspect = commands.add_parser(
@@ -89,6 +101,39 @@ def _parser() -> argparse.ArgumentParser:
     inspect.add_argument("--static", action="store_true", help="read only, import nothing")
     inspect.set_defaults(run=_inspect)
 
+    check = commands.add_parser(
+        "check",
+        help="find what is wrong with a FastAPI project",
+        description="Any FastAPI project. Reads its files, then tries the app in the project's own"
+        " Python, on a copy with a throwaway database, without network. Changes nothing.",
+    )
+    check.add_argument("path", nargs="?", default=".", metavar="PATH", help="(default: .)")
+    check.add_argument("--app", metavar="MODULE:NAME", help="which one, where there are several")
+    check.add_argument("--python", metavar="PYTHON", help="(default: its virtual environment's)")
+    check.add_argument(
+        "--format", choices=["text", "json", "sarif"], default="text", help="(default: text)"
+    )
+    check.add_argument("--output", metavar="FILE", help="write the report there")
+    check.add_argument("--static", action="store_true", help="read only, run nothing")
+    check.add_argument(
+        "--only", action="append", default=[], metavar="RULE", help="this one; may be repeated"
+    )
+    check.add_argument(
+        "--baseline",
+        metavar="FILE",
+        help="leave out what this file holds; where there is none, write it",
+    )
+    check.add_argument(
+        "--fail-on",
+        choices=["high", "medium", "low"],
+        help="exit with 1 for what is as bad as this, or worse (default: high)",
+    )
+    check.set_defaults(run=_check)
+
+    explain = commands.add_parser("explain", help="say what a rule of `check` finds, and why")
+    explain.add_argument("rule", metavar="RULE", help="sql-injection")
+    explain.set_defaults(run=_explain)
+
     add = commands.add_parser("add", help="add to this project")
     kinds = add.add_subparsers(metavar="WHAT", required=True)
     resource = kinds.add_parser(
@@ -98,8 +143,24 @@ def _parser() -> argparse.ArgumentParser:
         " then writes. `apiwright undo` takes it back. A field is NAME:TYPE, and what is said of"
         " it: title:str:max=200, due:date:optional, status:enum:draft,sent:default=draft.",
     )
-    resource.add_argument("name", metavar="NAME", help="a noun in the singular: Invoice")
+    resource.add_argument("name", nargs="?", metavar="NAME", help="a noun in the singular: Invoice")
     resource.add_argument("fields", nargs="*", metavar="FIELD", help="title:str:max=200:unique")
+    resource.add_argument(
+        "--from-model", metavar="MODULE:NAME", help="of a model that is there: app.models:Note"
+    )
+    resource.add_argument(
+        "--from-table", metavar="TABLE", help="of a table that is there, in Postgres or SQLite"
+    )
+    resource.add_argument(
+        "--url-env",
+        metavar="VARIABLE",
+        help="which environment variable holds the URL of the table's database (default: the"
+        " project's own settings, or DATABASE_URL)",
+    )
+    resource.add_argument("--plural", metavar="WORD", help="where the usual one is not it: people")
+    resource.add_argument(
+        "--like", metavar="MODEL", help="the one to imitate, in a project of your own making"
+    )
     resource.add_argument("--plan", action="store_true", help="only say what would change")
     resource.add_argument("--json", action="store_true", help="the same for programs")
     resource.add_argument("--yes", action="store_true", help="do not ask")
@@ -110,6 +171,29 @@ def _parser() -> argparse.ArgumentParser:
         "--allow-dirty", action="store_true", help="also into files with uncommitted edits"
     )
     resource.set_defaults(run=_add_resource)
+
+    for name, what in (
+        ("knowledge", "documents, and search in them"),
+        ("agent", "an assistant that acts as the user, and a page to talk to it"),
+    ):
+        part = kinds.add_parser(name, help=f"add {what}")
+        part.add_argument("--plan", action="store_true", help="only say what would change")
+        part.add_argument("--json", action="store_true", help="the same for programs")
+        part.add_argument("--yes", action="store_true", help="do not ask")
+        part.add_argument(
+            "--allow-dirty", action="store_true", help="also into files with uncommitted edits"
+        )
+        part.set_defaults(run=_add_part, part=name)
+
+    knowledge = commands.add_parser("knowledge", help="see to the documents of this project")
+    seen_to = knowledge.add_subparsers(metavar="WHAT", required=True)
+    rebuild = seen_to.add_parser(
+        "rebuild",
+        help="have every document read and indexed anew",
+        description="From what Postgres holds: after EMBEDDING_MODEL has changed, or when an index"
+        " is in doubt. The worker does it; search goes on meanwhile.",
+    )
+    rebuild.set_defaults(run=_rebuild)
 
     undo = commands.add_parser(
         "undo",
@@ -148,6 +232,18 @@ def _parser() -> argparse.ArgumentParser:
     run.add_argument("--access-log", action="store_true", help="log a line per request")
     run.set_defaults(run=_run)
 
+    worker = commands.add_parser(
+        "worker",
+        help="do the jobs of this project",
+        description="What requests enqueued, and what is done by the clock. Run as many as it"
+        " takes. `apiwright dev` does it, too. Ctrl-C or SIGTERM: ends after what is under way.",
+    )
+    worker.set_defaults(run=_worker)
+
+    jobs = commands.add_parser("jobs", help="say which jobs wait, and which have failed for good")
+    jobs.add_argument("--retry", nargs="+", metavar="ID", help="try these once more, or `all`")
+    jobs.set_defaults(run=_jobs)
+
     db = commands.add_parser(
         "db",
         help="migrate this project's database",
@@ -181,7 +277,8 @@ def _port(text: str) -> int:
 def _new(options: argparse.Namespace) -> int:
     from apiwright.generators import new
 
-    made = new.write(options.name, Path.cwd(), bare=options.bare)
+    parts = _parts(options.parts) if options.parts else None
+    made = new.write(options.name, Path.cwd(), bare=options.bare, parts=parts)
     print(f"{made.folder.name}/")
     for file in made.files:
         print(f"  {file}")
@@ -194,6 +291,19 @@ def _new(options: argparse.Namespace) -> int:
     return 0
 
 
+def _parts(wanted: Sequence[str]) -> "dict[str, Callable[[Path], Plan]]":
+    """In the order in which they are put in: the assistant is given the documents to search."""
+    with _tools():
+        from apiwright.generators import agent, knowledge
+
+    known = {"knowledge": knowledge.plan, "agents": agent.plan}
+    if unknown := [part for part in wanted if part not in known]:
+        raise ApiwrightError(
+            f"There is no part {unknown[0]!r}.", f"There are {' and '.join(known)}."
+        )
+    return {part: plan for part, plan in known.items() if part in wanted}
+
+
 def _inspect(options: argparse.Namespace) -> int:
     from apiwright.project import report, running
     from apiwright.project.load import load
@@ -202,6 +312,67 @@ def _inspect(options: argparse.Namespace) -> int:
     if not options.static:
         project = running.run(project, Path(options.python) if options.python else None)
     _show(options, project, report.as_json, report.as_text)
+    return 0
+
+
+def _check(options: argparse.Namespace) -> int:
+    from apiwright.checks.check import all_checks, check
+    from apiwright.checks.reports.json import json
+    from apiwright.checks.reports.sarif import sarif
+    from apiwright.checks.reports.text import text
+
+    with _progress() as say:
+        checked = check(
+            Path(options.path),
+            options.app,
+            python=Path(options.python) if options.python else None,
+            static=options.static,
+            only=options.only,
+            baseline=Path(options.baseline) if options.baseline else None,
+            fail_on=options.fail_on,
+            say=say,
+        )
+    if options.format == "sarif":
+        made = sarif(checked.report, all_checks())
+    else:
+        made = json(checked.report) if options.format == "json" else text(checked.report)
+    if options.output is None:
+        print(made, end="")
+    else:
+        _write(Path(options.output), made)
+    return 1 if checked.fails else 0
+
+
+@contextmanager
+def _progress() -> Iterator[Callable[[str], None]]:
+    """One line that is written over, where somebody is looking."""
+    if not sys.stderr.isatty():
+        yield lambda doing: None
+        return
+
+    def say(doing: str) -> None:
+        print(f"\r\x1b[K{doing} …", end="", file=sys.stderr, flush=True)
+
+    try:
+        yield say
+    finally:
+        print("\r\x1b[K", end="", file=sys.stderr, flush=True)
+
+
+def _write(path: Path, text: str) -> None:
+    try:
+        path.write_text(text, encoding="utf-8")
+    except OSError as error:
+        raise ApiwrightError(
+            f"{path} cannot be written: {error.strerror}.", "Say another."
+        ) from None
+
+
+def _explain(options: argparse.Namespace) -> int:
+    from apiwright.checks.check import named
+    from apiwright.checks.reports.page import page
+
+    print(page(named(options.rule)), end="")
     return 0
 
 
@@ -221,29 +392,40 @@ def _add_resource(options: argparse.Namespace) -> int:
     with _tools():
         from apiwright.edit import preview
         from apiwright.edit.apply import apply, recover
-        from apiwright.generators import fields, resource, shadow, verify
+        from apiwright.generators import fields, from_model, resource, shadow, verify
     from apiwright.project import running
     from apiwright.project.load import load
 
-    wanted = fields.parse(options.name, options.fields)
+    _refuse_mixed_sources(options)
+    said = None
+    if options.name and not options.from_table:
+        said = fields.parse(options.name, options.fields)
     if not options.plan and not options.yes:
         _refuse_without_terminal()
     recover(Path.cwd())
     project = load(Path.cwd())
-    resource.refuse_other_layouts(project)
+    if said is None:
+        resource.refuse_existing(project)
+    if options.from_table:
+        wanted = _of_a_table(options, project)
+    else:
+        wanted = said or from_model.resource(project, options.from_model)
+    if options.plural:
+        wanted = fields.with_plural(wanted, options.plural)
+    resource.refuse_early(project, options.like, wanted.model)
     print("Trying it in a copy of the project …", file=sys.stderr)
     with _throwaway_server() as server:
         place = shadow.place(project, server)
         project = running.run(project, place.python)
-        plan = resource.plan(project, wanted, place)
+        plan = resource.plan(project, wanted, place, options.like)
         if plan.files and not plan.blocked:
             plan = plan.with_checks(
                 verify.verify(
                     project,
                     plan,
-                    resource.wanted(project, wanted),
+                    resource.wanted(project, wanted, options.like),
                     place,
-                    lambda changed: resource.plan(changed, wanted, place),
+                    lambda changed: resource.plan(changed, wanted, place, options.like),
                 )
             )
     _show(options, plan, preview.as_json, preview.text)
@@ -256,8 +438,126 @@ def _add_resource(options: argparse.Namespace) -> int:
         return 3
     apply(plan, Path.cwd(), allow_dirty=options.allow_dirty)
     if not options.json:
+        served = "; `apiwright dev` migrates and serves it" if shadow.on_kit(project) else ""
+        print(f"\nWritten. `apiwright undo` takes it back{served}.")
+    return 0
+
+
+def _add_part(options: argparse.Namespace) -> int:
+    with _tools():
+        from apiwright.edit import preview
+        from apiwright.edit.apply import apply, recover
+        from apiwright.generators import agent, knowledge
+
+    if not options.plan and not options.yes:
+        _refuse_without_terminal()
+    recover(Path.cwd())
+    plan = {"knowledge": knowledge, "agent": agent}[options.part].plan(Path.cwd())
+    _show(options, plan, preview.as_json, preview.text)
+    if plan.is_empty:
+        return 0
+    _refuse_unproven(plan, unverified=False)
+    if options.plan:
+        return 1
+    if not options.yes and not _agreed("Write this?"):
+        return 3
+    apply(plan, Path.cwd(), allow_dirty=options.allow_dirty)
+    if not options.json:
         print("\nWritten. `apiwright undo` takes it back; `apiwright dev` migrates and serves it.")
     return 0
+
+
+def _rebuild(options: argparse.Namespace) -> int:
+    import asyncio
+
+    from apiwright.kit import database, knowledge
+
+    settings = _settings_of_app()
+
+    async def rebuild() -> int:
+        async with database.opened(settings) as opened:
+            return await knowledge.rebuild(opened)
+
+    print(f"{asyncio.run(rebuild())} documents are read anew, by `apiwright worker`.")
+    return 0
+
+
+def _refuse_mixed_sources(options: argparse.Namespace) -> None:
+    """Raises ApiwrightError unless one thing says what the resource is."""
+    sources = (options.name and not options.from_table, options.from_model, options.from_table)
+    if sum(map(bool, sources)) != 1 or (options.from_table and options.fields):
+        raise ApiwrightError(
+            "It takes a name and fields, or a model, or a table.",
+            "apiwright add resource Note title:str:max=200; or --from-model app.models:Note;"
+            " or --from-table notes.",
+        )
+
+
+def _of_a_table(options: argparse.Namespace, project: "Project") -> "Resource":
+    from apiwright.generators import adoption, from_table, shadow
+
+    def read(connection: "Connection") -> "Resource":
+        name = options.name or ""
+        wanted = from_table.resource(connection, project, options.from_table, name)
+        if shadow.on_kit(project):
+            return adoption.adopted(connection, project, wanted)
+        return wanted
+
+    with _database_url(options, shadow.on_kit(project)) as url:
+        return _on_database(url, read)
+
+
+@contextmanager
+def _database_url(options: argparse.Namespace, on_kit: bool) -> Iterator[str]:
+    """Never from the command line, which other users of the machine can read."""
+    variable = options.url_env or "DATABASE_URL"
+    if url := os.environ.get(variable):
+        yield url
+        return
+    if options.url_env or not on_kit:
+        raise ApiwrightError(
+            f"{variable} is not set, which is to hold the URL of the table's database.",
+            "Set it, or name another: --url-env VARIABLE.",
+        )
+    from apiwright.kit.database import url_of
+
+    os.environ.setdefault("FASTAPI_ENV", "development")
+    with url_of(_project()[1]) as url:
+        yield url
+
+
+def _on_database(url: str, do: "Callable[[Connection], T]") -> T:
+    """Only reads: a SQLite file is opened so, and a transaction in Postgres is not committed."""
+    import asyncio
+    import sqlite3
+
+    from sqlalchemy import create_engine
+    from sqlalchemy.exc import DBAPIError
+
+    from apiwright.kit.postgres_url import engine_of
+
+    async def on_postgres() -> T:
+        engine = engine_of(url)
+        async with engine.connect() as connection:
+            await connection.execution_options(postgresql_readonly=True)
+            done = await connection.run_sync(do)
+        await engine.dispose()
+        return done
+
+    scheme, _, path = url.partition("://")
+    try:
+        if scheme.partition("+")[0] != "sqlite":
+            _reach(url)
+            return asyncio.run(on_postgres())
+        file = Path(path.partition("?")[0].removeprefix("/"))
+        opened = f"{file.resolve().as_uri()}?mode=ro"
+        engine = create_engine("sqlite://", creator=lambda: sqlite3.connect(opened, uri=True))
+        with engine.connect() as connection:
+            return do(connection)
+    except DBAPIError as error:
+        raise ApiwrightError(
+            f"The database cannot be read: {error.orig}.", "Does this login see the table?"
+        ) from None
 
 
 def _refuse_unproven(plan: "Plan", unverified: bool) -> None:
@@ -384,6 +684,10 @@ def migrated_app() -> "FastAPI":
         config = migrations.config(os.environ["DATABASE_URL"])
         thread.submit(command.upgrade, config, "head").result()
     app: FastAPI = import_from_string(entrypoint)
+    from apiwright.kit import jobs
+
+    if jobs.registry.tasks or jobs.registry.schedules:
+        _worker_module().install(app)
     return app
 
 
@@ -396,7 +700,7 @@ def _run(options: argparse.Namespace) -> int:
     logs.configure(settings)
     if settings.database_url is not None:
         _reach(settings.database_url.get_secret_value())
-    _check(entrypoint)
+    _refuse_unservable(entrypoint)
     _serve(options, entrypoint, workers=options.workers)
     return 0
 
@@ -411,9 +715,91 @@ def _serve(options: argparse.Namespace, app: str, **more: Any) -> None:  # Any: 
         http=_HTTP,
         log_config=None,  # ours
         access_log=False,
+        server_header=False,
+        proxy_headers=_PROXIES != "",
         forwarded_allow_ips=_PROXIES,
         **more,
     )
+
+
+def _worker(options: argparse.Namespace) -> int:
+    import asyncio
+
+    from apiwright.kit import database, logs
+
+    settings = _settings_of_app()
+    worker = _worker_module()
+    logs.configure(settings)
+    if settings.database_url is not None:
+        _reach(settings.database_url.get_secret_value())
+
+    async def work() -> None:
+        stop = asyncio.Event()
+        for number in (signal.SIGINT, signal.SIGTERM):
+            asyncio.get_running_loop().add_signal_handler(number, stop.set)
+        async with database.opened(settings) as opened:
+            await worker.work(opened, settings, stop)
+
+    asyncio.run(work())
+    return 0
+
+
+def _jobs(options: argparse.Namespace) -> int:
+    import asyncio
+
+    from apiwright.kit.database import url_of
+
+    settings = _settings_of_app()
+    worker = _worker_module()
+
+    async def show(url: str) -> None:
+        async with worker.opened(url, settings) as queue:
+            await queue.check()
+            if options.retry:
+                dead = [one.id for one in await queue.dead()]
+                ids = dead if options.retry == ["all"] else [int(one) for one in options.retry]
+                if missing := sorted(set(ids) - set(dead)):
+                    raise ApiwrightError(
+                        f"No job that failed for good has the number {missing[0]}.",
+                        "See which do: `apiwright jobs`.",
+                    )
+                await queue.retry(ids)
+            for count in await queue.counts():
+                print(f"{count.jobs:8} {count.task} {_STATUS.get(count.status, count.status)}")
+            for one in await queue.dead():
+                owner = f" of {one.owner_id}" if one.owner_id else ""
+                print(f"{one.id}: {one.task}{owner}, {one.created_at:%Y-%m-%d %H:%M}: {one.error}")
+
+    with url_of(settings) as url:
+        _reach(url)
+        try:
+            asyncio.run(show(url))
+        except ValueError:
+            raise ApiwrightError("A job is named by its number.", "Or write `all`.") from None
+    return 0
+
+
+def _settings_of_app() -> "Settings":
+    """Those of the project's own class. With the app, its tasks are imported."""
+    from uvicorn.importer import import_from_string
+
+    entrypoint, _ = _project()
+    app: FastAPI = import_from_string(entrypoint)
+    settings: Settings | None = getattr(app.state, "settings", None)
+    if settings is None:
+        raise ApiwrightError(f"{entrypoint} has no settings.", "Call web.install(app, settings).")
+    return settings
+
+
+def _worker_module() -> ModuleType:
+    try:
+        from apiwright.kit import worker
+    except ModuleNotFoundError as error:
+        raise ApiwrightError(
+            f"{error.name} is not installed, which does the jobs.",
+            "Install it: pip install 'apiwright[jobs]'.",
+        ) from None
+    return worker
 
 
 def _db(options: argparse.Namespace) -> int:
@@ -475,7 +861,7 @@ def _reach(url: str) -> None:
         ) from None
 
 
-def _check(entrypoint: str) -> None:
+def _refuse_unservable(entrypoint: str) -> None:
     """Raises ApiwrightError, in words and once, for what each worker would refuse to start with."""
     import asyncio
 

@@ -109,7 +109,7 @@ def fits(wanted: Any, id_: str, point: dict[str, Any]) -> bool:
 
 def found(asked: Any, points: dict[str, dict[str, Any]]) -> list[dict[str, Any]]:
     scored = []
-    near = asked.query.nearest if isinstance(asked.query, q.NearestQuery) else asked.query
+    near: Any = asked.query.nearest if isinstance(asked.query, q.NearestQuery) else asked.query
     for id_, point in points.items():
         if not fits(asked.filter, id_, point) or asked.using not in point["vector"]:
             continue

@@ -1,9 +1,11 @@
 import asyncio
+import gc
 import json
 import socket
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Annotated, Any, ClassVar
+from weakref import ref
 
 import pytest
 import uvicorn
@@ -13,9 +15,10 @@ from fastapi.security import OAuth2PasswordBearer
 from fastapi.testclient import TestClient
 from httpx2 import ASGITransport, AsyncClient
 from pydantic import SecretStr, ValidationError
+from starlette.types import Message, Scope
 from starlette.websockets import WebSocketDisconnect
 
-from apiwright.kit import docs, health, problems, safety, settings
+from apiwright.kit import docs, health, problems, safety, settings, static
 from apiwright.kit.problems import TooMany, may_answer
 from tests.documented import DocumentedClient
 
@@ -123,7 +126,7 @@ def test_every_answer_says_what_a_browser_may_not_do_with_it(path: str) -> None:
     assert headers["Referrer-Policy"] == "no-referrer"
     assert "Strict-Transport-Security" not in headers  # this was not HTTPS
     assert headers.get_list("Content-Security-Policy") == [
-        docs._POLICY if path == "/docs" else "default-src 'none'; frame-ancestors 'none'"
+        static.POLICY if path == "/docs" else "default-src 'none'; frame-ancestors 'none'"
     ]
 
 
@@ -519,3 +522,32 @@ async def test_a_request_that_is_cancelled_is_cancelled() -> None:
     request.cancel()
     with pytest.raises(asyncio.CancelledError):
         await request
+
+
+class Exchange:
+    """What a server has of a request. Like uvicorn's it holds the scope, receives and sends."""
+
+    def __init__(self, scope: Scope) -> None:
+        self.scope = scope
+        self.status: int | None = None
+
+    async def receive(self) -> Message:
+        return {"type": "http.request", "body": b""}
+
+    async def send(self, message: Message) -> None:
+        self.status = message.get("status", self.status)
+
+
+async def test_a_request_that_is_over_leaves_nothing_to_be_collected() -> None:
+    app = make()
+    scope = {"type": "http", "method": "GET", "path": "/", "query_string": b"", "headers": []}
+    exchange = Exchange(scope | {"http_version": "1.1", "scheme": "https"})
+    kept = ref(exchange)
+    gc.disable()
+    try:
+        await app(exchange.scope, exchange.receive, exchange.send)
+        assert exchange.status == 200
+        del exchange
+        assert kept() is None
+    finally:
+        gc.enable()

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from apiwright.project.load import load
-from tests.project.projects import write
+from tests.project.projects import served, write
 
 AUTH = """from typing import Annotated
 from fastapi import Depends, Header, HTTPException, Request, Security
@@ -172,3 +172,41 @@ def read(): ...
     assert [(one.what, one.why) for one in project.not_seen] == [
         ("what AuthMiddleware protects (main.py:4)", "it is a middleware")
     ]
+
+
+def test_bases_of_a_class_of_routes_and_of_routers_protect(tmp_path: Path) -> None:
+    files = {
+        "auth.py": AUTH,
+        "main.py": """from fastapi import APIRouter, Depends, FastAPI
+from fastapi_utils.cbv import cbv
+from auth import admin, get_user
+
+class Signed:
+    user = Depends(get_user)
+    who: dict = Depends(get_user)
+
+class Admins(Signed):
+    who: dict = Depends(admin)
+
+class AdminRouter(APIRouter):
+    def __init__(self, **more):
+        super().__init__(dependencies=[Depends(admin)], **more)
+
+classes = APIRouter()
+
+@cbv(classes)
+class Tasks(Admins):
+    @classes.get("/tasks")
+    def tasks(self): ...
+
+router = AdminRouter(prefix="/users")
+
+@router.get("")
+def users(): ...
+
+app = FastAPI()
+app.include_router(classes)
+app.include_router(router)
+""",
+    }
+    assert served(load(write(tmp_path, files))) == ["GET /tasks admin", "GET /users admin"]

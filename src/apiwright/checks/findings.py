@@ -21,6 +21,8 @@ class Where:
     method: str | None = None
     path: str | None = None
     """The route's, with its prefixes: /tasks/{task_id}."""
+    within: str | None = None
+    """What the line stands in: TaskService.create, Settings.secret_key."""
 
     def __str__(self) -> str:
         source = f"{self.file}:{self.line}" if self.file else ""
@@ -53,3 +55,5 @@ class Report:
     not_analysed: tuple[NotSeen, ...]
     checked: Mapping[str, int] = field(default_factory=dict)
     """How many files, routes, rules, probes and requests."""
+    notes: tuple[str, ...] = ()
+    """What was done to make the app run, and who its users were."""

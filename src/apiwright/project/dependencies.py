@@ -2,7 +2,7 @@
 
 import ast
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from apiwright.project.evaluate import DEPENDS, Evaluator
 from apiwright.project.facts import Place, Protection
@@ -57,6 +57,8 @@ class Wanted:
     annotated: bool
     security: bool
     """Security(…), with scopes."""
+    scope: str = "request"
+    """Depends(…, scope="function"): left before the response is sent."""
 
 
 class Dependencies:
@@ -75,12 +77,19 @@ class Dependencies:
         return self._wanted[function.node]
 
     def of_class(self, body: Scope) -> Iterator[Wanted]:
-        """What a class of routes asks for in its attributes (fastapi-utils' cbv)."""
-        for statement in body.node.body if body.node else ():
-            if isinstance(statement, ast.AnnAssign) and isinstance(statement.target, ast.Name):
-                name = statement.target.id
-                wanted = self._parameter(name, statement.annotation, statement.value, body)
-                if wanted is not None:
+        """What a class of routes or its bases ask for in attributes (fastapi-utils' cbv)."""
+        cls = body.parent.names.get(body.node.name) if body.parent and body.node else None
+        classes = self.evaluator.ancestry(cls) if isinstance(cls, Class) else []
+        scopes = [one.scope for one in classes if isinstance(one, Class)] or [body]
+        seen: set[str] = set()
+        for scope in scopes:
+            for statement in scope.node.body if scope.node else ():
+                if not isinstance(statement, ast.AnnAssign):
+                    continue
+                name = ast.unparse(statement.target)
+                wanted = self._parameter(name, statement.annotation, statement.value, scope)
+                if wanted is not None and name not in seen:  # the nearest class has the last word
+                    seen.add(name)
                     yield wanted
 
     def written(self, value: Value) -> Wanted | None:
@@ -139,7 +148,7 @@ class Dependencies:
             found = self._depends(given, name, None, False)
             if found is not None:
                 if isinstance(given, Call) and not _target_given(given):
-                    return Wanted(value, name, None, False, found.security)
+                    return replace(found, target=value)
                 return found
         if isinstance(value, Outside) and value.name in KIT_LOGINS:
             module, _, alias = value.name.rpartition(".")
@@ -149,7 +158,7 @@ class Dependencies:
                 found = self._depends(extra, name, self._alias(annotation, scope), True)
                 if found is not None:
                     if isinstance(extra, Call) and not _target_given(extra):
-                        return Wanted(value.values[0], name, found.alias, True, found.security)
+                        return replace(found, target=value.values[0])
                     return found
         return None
 
@@ -186,7 +195,9 @@ class Dependencies:
             return None
         target = _target(value)
         security = callee.endswith("Security") and "scopes" in value.keywords
-        return Wanted(target, parameter, alias, annotated, security)
+        scope = value.keywords.get("scope")
+        lasts = "function" if scope == Const("function") else "request"
+        return Wanted(target, parameter, alias, annotated, security, lasts)
 
     # what it protects
 

@@ -55,6 +55,7 @@ def _text(key: str, kind: str, example: str | None, database: str | None) -> str
             return f"redis://{NOWHERE}/0"
         if "Postgres" in kind or _is_database(key):
             scheme = (example or "").partition("://")[0]
+            scheme = scheme if re.fullmatch(r"[\w+]+", scheme) else ""  # ${DB_SCHEME}
             if database and "Postgres" not in kind:
                 return database
             if scheme.startswith("sqlite"):

@@ -144,7 +144,7 @@ class Evaluator:
             if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
                 return Function(node, scope, node.name)
             if isinstance(node, ast.Import | ast.ImportFrom):
-                self._import(node, scope)
+                self.follow_import(node, scope)
                 return scope.names.get(name, UNKNOWN)
         finally:
             self._calling.pop()
@@ -161,7 +161,7 @@ class Evaluator:
             return Module(inner, module.importer, self.modules.find(inner, module.importer))
         return None
 
-    def _import(self, node: ast.Import | ast.ImportFrom, scope: Scope) -> None:
+    def follow_import(self, node: ast.Import | ast.ImportFrom, scope: Scope) -> None:
         source = scope.source
         if isinstance(node, ast.Import):
             for alias in node.names:
@@ -204,11 +204,11 @@ class Evaluator:
                 break
             match statement:
                 case ast.Import() | ast.ImportFrom():
-                    self._import(statement, scope)
+                    self.follow_import(statement, scope)
                 case ast.FunctionDef() | ast.AsyncFunctionDef():
                     self._define(statement, scope)
                 case ast.ClassDef():
-                    self._bind(statement.name, self._class(statement, scope), scope)
+                    self._bind(statement.name, self.define_class(statement, scope), scope)
                 case ast.Assign():
                     value = self.value(statement.value, scope)
                     for target in statement.targets:
@@ -268,7 +268,7 @@ class Evaluator:
             if isinstance(value, Registration):
                 self._register(value, function)
 
-    def _class(self, node: ast.ClassDef, scope: Scope) -> Class:
+    def define_class(self, node: ast.ClassDef, scope: Scope) -> Class:
         bases = tuple(self.value(base, scope) for base in node.bases)
         body = Scope(scope.source, scope, scope.inside(node.name), "class", node=node)
         self._run(node.body, body)
@@ -542,12 +542,30 @@ class Evaluator:
     def _instance(self, cls: Class, call: Call, scope: Scope) -> Value:
         names = {self.name_of(base) for base in self.ancestry(cls)}
         if names & (APPS | ROUTERS):
-            return self._router("app" if names & APPS else "router", call, scope)
+            kind: Literal["app", "router"] = "app" if names & APPS else "router"
+            return self._router(kind, self._with_own_arguments(cls, call), scope)
         instance = Instance(cls, dict(call.keywords))
         made = self.member(cls, "__init__", instance)
         if isinstance(made, Function):
             self._call_function(made, list(call.arguments), call.keywords, call)
         return instance
+
+    def _with_own_arguments(self, cls: Class, call: Call) -> Call:
+        """class Admins(APIRouter): def __init__(…): super().__init__(dependencies=[…])"""
+        keywords = dict(call.keywords)
+        for one in self.ancestry(cls):
+            made = one.scope.names.get("__init__") if isinstance(one, Class) else None
+            if not isinstance(made, Function):
+                continue
+            for node in ast.walk(made.node):
+                if not isinstance(node, ast.Call) or ast.unparse(node.func) != "super().__init__":
+                    continue
+                for keyword in node.keywords:
+                    if keyword.arg == "dependencies" and isinstance(keyword.value, ast.List):
+                        own = listed(self.value(keyword.value, made.scope))
+                        given = listed(keywords.get("dependencies"))
+                        keywords["dependencies"] = Items((*own, *given))
+        return Call(call.callee, call.arguments, keywords, call.node, call.source)
 
     def call(self, function: Function) -> Value:
         """What it returns, called with nothing but its self."""

@@ -292,6 +292,8 @@ class Ran:
     versions: Versions | None
     openapi: Mapping[str, Any] | None  # a JSON document
     notes: tuple[str, ...]
+    environment: tuple[tuple[str, str], ...] = ()
+    """The dummies that it was given."""
 
 
 @dataclass(frozen=True)

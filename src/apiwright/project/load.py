@@ -1,4 +1,6 @@
-"""A project as its files tell: `load(folder)`. Nothing is written and nothing of it is run."""
+"""A project as its files tell: `load(folder)` for the facts, `read(folder)` for its code as well.
+Nothing is written and nothing of it is run.
+"""
 
 from pathlib import Path
 
@@ -14,6 +16,7 @@ from apiwright.project import (
     suite,
     tools,
 )
+from apiwright.project.code import Code
 from apiwright.project.evaluate import Evaluator
 from apiwright.project.facts import NotSeen, Project
 from apiwright.project.models import Models
@@ -23,40 +26,45 @@ from apiwright.project.values import Class, Endpoint, Function, Generic
 
 
 def load(folder: Path, app: str | None = None) -> Project:
-    """Read the project in a folder. `app` says which one is meant, as module:variable, where there
-    are several.
+    """The facts of the project in a folder. `app` says which one is meant, as module:variable,
+    where there are several.
 
     Raises ApiwrightError when there is no app, or when several could be it.
     """
-    read = files.read(folder.resolve())
-    not_seen: list[NotSeen] = list(read.not_seen)
-    pyproject, pyproject_path = tools.pyproject(read, not_seen)
-    modules = Modules(read.sources, tools.requirements(read, pyproject))
+    return read(folder, app).project
+
+
+def read(folder: Path, app: str | None = None) -> Code:
+    """As `load`, with the source: what a rule asks."""
+    found = files.read(folder.resolve())
+    not_seen: list[NotSeen] = list(found.not_seen)
+    pyproject, pyproject_path = tools.pyproject(found, not_seen)
+    modules = Modules(found.sources, tools.requirements(found, pyproject))
     evaluator = Evaluator(modules)
-    for source in read.sources:
+    for source in found.sources:
         if not source.is_test and not source.path.endswith("setup.py"):
             evaluator.scope_of(source)
     for source in list(evaluator.scopes):
         evaluator.follow_factories(source)
     routes = Routes(evaluator)
     entrypoint = _entrypoint(pyproject)
-    router, chosen, others = apps.choose(evaluator, routes, read, entrypoint, app)
+    router, chosen, others = apps.choose(evaluator, routes, found, entrypoint, app)
     served = routes.of(router)
     endpoints = list(routes.handlers(router))
     tables = Models(evaluator)
     models = tables.all(_users(evaluator, routes, endpoints))
     shapes = schemas.all_of(evaluator, models)
     service_styles = services.styles(evaluator, endpoints)
-    tests = suite.of(read)
+    tests = suite.of(found)
     asked = sessions.used(evaluator, routes.dependencies, endpoints)
     if evaluator.exhausted:
         not_seen.append(NotSeen("part of the project", "it is too large to be followed to its end"))
     not_seen += [*_guards(evaluator), *routes.not_seen, *tables.not_seen]
-    return Project(
-        folder=str(read.root),
+    project = Project(
+        folder=str(found.root),
         app=chosen,
         other_apps=others,
-        routes=served,
+        routes=tuple(one.route for one in served),
         routers=routes.routers(),
         models=models,
         sessions=asked,
@@ -66,16 +74,28 @@ def load(folder: Path, app: str | None = None) -> Project:
         errors=answers.error_styles(evaluator, shapes),
         pagination=answers.pagination_styles(evaluator, endpoints),
         tests=tests,
-        migrations=migrations.of(read),
-        create_all=migrations.create_all(read),
-        settings=environment.of(evaluator, read),
+        migrations=migrations.of(found),
+        create_all=migrations.create_all(found),
+        settings=environment.of(evaluator, found),
         layout=tools.layout(
-            served, models, shapes, service_styles, tests.folder if tests else None
+            tuple(one.route for one in served),
+            models,
+            shapes,
+            service_styles,
+            tests.folder if tests else None,
         ),
-        tools=tools.of(read, pyproject, pyproject_path),
-        rules=tools.rules(read),
+        tools=tools.of(found, pyproject, pyproject_path),
+        rules=tools.rules(found),
         ran=None,
         not_seen=tuple(dict.fromkeys(not_seen)),
+    )
+    return Code(
+        project,
+        found.sources,
+        evaluator,
+        routes.dependencies,
+        served,
+        fastapi=tools.pinned(found, "fastapi"),
     )
 
 

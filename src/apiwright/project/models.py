@@ -165,13 +165,7 @@ class Models:
                 return True
             if self.evaluator.name_of(one).endswith("db.SQLAlchemyBaseUserTableUUID"):
                 return True
-            if isinstance(one, Class) and any(
-                isinstance(made, ast.Call)
-                and self.evaluator.name_of(self.evaluator.value(made.func, one.scope)).endswith(
-                    "as_declarative"
-                )
-                for made in one.node.decorator_list
-            ):
+            if isinstance(one, Class) and self._is_made_base(one):
                 return True
         return False
 
@@ -185,7 +179,19 @@ class Models:
         return any(column.primary_key for column in self._read(cls, "sqlalchemy").columns.values())
 
     def _is_base(self, cls: Class) -> bool:
-        return any(self.evaluator.name_of(base) in _BASES for base in cls.bases)
+        return self._is_made_base(cls) or any(
+            self.evaluator.name_of(base) in _BASES for base in cls.bases
+        )
+
+    def _is_made_base(self, cls: Class) -> bool:
+        """@as_declarative()"""
+        return any(
+            isinstance(made, ast.Call)
+            and self.evaluator.name_of(self.evaluator.value(made.func, cls.scope)).endswith(
+                "as_declarative"
+            )
+            for made in cls.node.decorator_list
+        )
 
     def _const(self, node: ast.expr, cls: Class) -> object:
         value = self.evaluator.value(node, cls.scope)

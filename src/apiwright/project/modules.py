@@ -90,9 +90,11 @@ class Modules:
                 if top in sys.stdlib_module_names or top == "fastapi":
                     continue
                 folder = _parent(source.path)
-                roots = [
-                    root for root in self._candidates(name, source) if root not in self._packages
-                ]
+                candidates = list(self._candidates(name, source))
+                roots = [root for root in candidates if root not in self._packages]
+                if not roots and "." in name and top not in self._installed:
+                    # a package by mistake: there is an __init__.py where one starts, too
+                    roots = [root for root in candidates if _is_below(source.path, root)]
                 if "." not in name:  # `import models` works where one starts, which is here
                     roots = [root for root in roots if root in (folder, "", "src")]
                 if roots:

@@ -5,6 +5,7 @@ import http
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import TypeAlias
 
 from apiwright.project.dependencies import Dependencies, Wanted, highest, of_handler
 from apiwright.project.evaluate import Evaluator, listed
@@ -23,6 +24,7 @@ from apiwright.project.values import (
 
 UNTOLD = "{…}"
 _DEEPEST = 20
+_Asked: TypeAlias = tuple[Wanted, Dependency]
 
 
 @dataclass(frozen=True)
@@ -30,9 +32,19 @@ class _Above:
     """What a router has got from those that include it."""
 
     path: str = ""
-    dependencies: tuple[Dependency, ...] = ()
+    asked: tuple["_Asked", ...] = ()
     in_schema: bool = True
     depth: int = 0
+
+
+@dataclass(frozen=True)
+class Served:
+    """A route as it was written."""
+
+    route: Route
+    endpoint: Endpoint
+    wanted: tuple[Wanted, ...]
+    """What it depends on, the routers above it included."""
 
 
 class Routes:
@@ -41,7 +53,7 @@ class Routes:
         self.dependencies = Dependencies(evaluator)
         self.not_seen: list[NotSeen] = []
 
-    def of(self, app: RouterObject) -> tuple[Route, ...]:
+    def of(self, app: RouterObject) -> tuple[Served, ...]:
         return tuple(self._below(app, _Above()))
 
     def routers(self) -> tuple[Router, ...]:
@@ -78,12 +90,12 @@ class Routes:
 
         return visit(app)
 
-    def _below(self, router: RouterObject, above: _Above) -> Iterator[Route]:
+    def _below(self, router: RouterObject, above: _Above) -> Iterator[Served]:
         path = above.path + (UNTOLD if router.prefix is None else router.prefix)
         level: Level = "app" if router.kind == "app" else "router"
         here = _Above(
             path,
-            above.dependencies + tuple(self._listed(router.dependencies, level)),
+            above.asked + tuple(self._listed(router.dependencies, level)),
             above.in_schema and router.in_schema,
             above.depth + 1,
         )
@@ -93,7 +105,7 @@ class Routes:
             else:
                 yield from self._included(entry, here)
 
-    def _included(self, entry: Inclusion, above: _Above) -> Iterator[Route]:
+    def _included(self, entry: Inclusion, above: _Above) -> Iterator[Served]:
         prefix = UNTOLD if entry.prefix is None else entry.prefix
         if not isinstance(entry.router, RouterObject):
             self._not_included(entry, above.path + prefix)
@@ -109,7 +121,7 @@ class Routes:
             # a mounted app does not ask for what the app around it depends on
             ()
             if entry.mounted
-            else above.dependencies + tuple(self._listed(entry.dependencies, "include")),
+            else above.asked + tuple(self._listed(entry.dependencies, "include")),
             above.in_schema and entry.in_schema and not entry.mounted,
             above.depth,
         )
@@ -130,17 +142,18 @@ class Routes:
         why = f"{name} makes them" if name else "which router it is cannot be told"
         self.not_seen.append(NotSeen(f"routes included at {at}", why))
 
-    def _route(self, router: RouterObject, entry: Endpoint, above: _Above) -> Iterator[Route]:
+    def _route(self, router: RouterObject, entry: Endpoint, above: _Above) -> Iterator[Served]:
         path = above.path + (UNTOLD if entry.path is None else entry.path)
         handler = entry.handler
-        own = [
-            *above.dependencies,
+        asked = [
+            *above.asked,
             *self._listed(listed(entry.keywords.get("dependencies")), "route"),
         ]
         wanted = [*self.dependencies.of(handler)]
         if entry.within is not None:
             wanted += self.dependencies.of_class(entry.within)
-        own += [self._dependency(one, "parameter") for one in wanted]
+        asked += [self._dependency(one, "parameter") for one in wanted]
+        own = tuple(dependency for _, dependency in asked)
         protection = highest(
             [one.protects for one in own]
             + ([of_handler(handler)] if isinstance(handler, Function) else [])
@@ -149,14 +162,14 @@ class Routes:
         if at is None:
             at = entry.call.source.at(entry.call.node)
         for method in entry.methods:
-            yield Route(
+            route = Route(
                 method=method,
                 path=path or "/",
                 name=name,
                 module=module or self.evaluator.modules.name_of(entry.call.source),
                 at=at,
                 protection=protection,
-                dependencies=tuple(own),
+                dependencies=own,
                 response_model=_response_model(entry),
                 status=self._status(entry),
                 is_async=isinstance(handler.node, ast.AsyncFunctionDef)
@@ -168,8 +181,9 @@ class Routes:
                 router=name_of(router),
                 seen="read",
             )
+            yield Served(route, entry, tuple(one for one, _ in asked))
 
-    def _listed(self, values: tuple[Value, ...], level: Level) -> Iterator[Dependency]:
+    def _listed(self, values: tuple[Value, ...], level: Level) -> Iterator[_Asked]:
         for value in values:
             wanted = self.dependencies.written(value)
             if wanted is None:
@@ -178,9 +192,9 @@ class Routes:
                 )
             yield self._dependency(wanted, level)
 
-    def _dependency(self, wanted: Wanted, level: Level) -> Dependency:
+    def _dependency(self, wanted: Wanted, level: Level) -> _Asked:
         name, module, at = self.dependencies.named(wanted.target)
-        return Dependency(name, module, level, self.dependencies.protects(wanted), at)
+        return wanted, Dependency(name, module, level, self.dependencies.protects(wanted), at)
 
     def _status(self, entry: Endpoint) -> int | None:
         if "status_code" not in entry.keywords:

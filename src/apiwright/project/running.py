@@ -29,7 +29,7 @@ from apiwright.project.facts import (
 )
 
 SECONDS = 20
-_MEMORY = 4 * 1024**3  # of address space, of which libraries reserve much and use little
+MEMORY = 4 * 1024**3  # of address space, of which libraries reserve much and use little
 _LARGEST_FILE = 5_000_000
 _LARGEST_COPY = 200_000_000
 _ATTEMPTS = 4
@@ -53,7 +53,7 @@ def run(project: Project, python: Path | None = None, seconds: int = SECONDS) ->
         return replace(project, ran=Ran("", False, why, None, None, ()))
     with tempfile.TemporaryDirectory(prefix="apiwright-", ignore_cleanup_errors=True) as folder:
         scratch = Path(folder).resolve()
-        left_out = _copy(Path(project.folder), scratch / "project")
+        left_out = copy_into(Path(project.folder), scratch / "project")
         answer = _answer(project, interpreter, scratch, seconds)
         notes = tuple(
             f"While it was imported, it or a library tried to {note}: refused."
@@ -69,10 +69,11 @@ def run(project: Project, python: Path | None = None, seconds: int = SECONDS) ->
             versions=Versions(**told) if told else None,
             openapi=answer.get("openapi"),
             notes=notes,
+            environment=tuple(answer["environment"].items()),
         )
         if not ran.ok:
             return replace(project, ran=ran)
-        return _merged(replace(project, ran=ran), answer, scratch / "project")
+        return merged(replace(project, ran=ran), answer, scratch / "project")
 
 
 def find_interpreter(folder: Path, python: Path | None) -> Path | None:
@@ -119,7 +120,7 @@ def _of_poetry(folder: Path) -> Path | None:
     return None
 
 
-def _copy(folder: Path, target: Path) -> int:
+def copy_into(folder: Path, target: Path) -> int:
     """What the app may need to be imported; its .env stays behind. Returns how many files were too
     large."""
     total, left_out = 0, 0
@@ -151,6 +152,7 @@ def _answer(project: Project, interpreter: Path, scratch: Path, seconds: int) ->
         environment = dummies.of(project, database)
         environment.update(dummies.missing(name, database) for name in extra)
         answer = _once(project, interpreter, scratch, seconds, environment)
+        answer["environment"] = environment
         new = [name for name in answer["missing"] if name.upper() not in environment]
         if answer["ok"] or answer.get("final"):
             break
@@ -186,7 +188,7 @@ def _once(
         "sys_path": [str(root), str(copy)],
         "scratch": str(scratch),
         "answer": str(scratch / "answer.json"),
-        "memory": _MEMORY,
+        "memory": MEMORY,
         "seconds": seconds,
     }
     (scratch / "job.json").write_text(json.dumps(job))
@@ -197,7 +199,7 @@ def _once(
             process = subprocess.Popen(
                 [str(interpreter), "-I", "-B", runner.__file__, str(scratch / "job.json")],
                 cwd=root,
-                env=_surroundings(home) | environment,
+                env=surroundings(home) | environment,
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.DEVNULL,
                 stderr=stderr,
@@ -210,7 +212,7 @@ def _once(
         except subprocess.TimeoutExpired:
             return _failed(f"importing it took longer than {seconds} seconds")
         finally:
-            _end(process)
+            end(process)
     try:
         answer: dict[str, Any] = json.loads((scratch / "answer.json").read_text())
     except (OSError, ValueError):
@@ -225,7 +227,7 @@ def _failed(error: str) -> dict[str, Any]:
     return {"ok": False, "error": error, "missing": [], "notes": [], "final": True}
 
 
-def _end(process: "subprocess.Popen[bytes]") -> None:
+def end(process: "subprocess.Popen[bytes]") -> None:
     """With whatever it has started."""
     if sys.platform != "win32":
         with contextlib.suppress(ProcessLookupError, PermissionError):
@@ -235,7 +237,7 @@ def _end(process: "subprocess.Popen[bytes]") -> None:
     process.wait()
 
 
-def _surroundings(home: Path) -> dict[str, str]:
+def surroundings(home: Path) -> dict[str, str]:
     """Nothing of the user's own environment, which holds secrets."""
     kept = {
         name: os.environ[name] for name in ("SYSTEMROOT", "LD_LIBRARY_PATH") if name in os.environ
@@ -288,7 +290,7 @@ class _Live:
         )
 
 
-def _merged(project: Project, answer: Mapping[str, Any], copy: Path) -> Project:
+def merged(project: Project, answer: Mapping[str, Any], copy: Path) -> Project:
     """The app has the last word on its routes; what reading knows besides is kept."""
     read = {(route.method, route.path): route for route in reversed(project.routes)}
     routes, not_seen = [], list(project.not_seen)

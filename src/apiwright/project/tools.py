@@ -57,6 +57,19 @@ def requirements(files: Files, project: dict[str, Any]) -> frozenset[str]:
     return frozenset(name[0].lower().replace("-", "_") for name in names if name)
 
 
+def pinned(files: Files, package: str) -> str | None:
+    """The version of a package that the project's files say is installed."""
+    locked = rf'name = "{package}"\s+version = "([\d.]+)"'
+    exact = rf"(?m)^[\s\"']*{package}(?:\[[^\]]*\])?\s*(?:==|=\s*\"|~=)\s*([\d.]+)"
+    for name, pattern in (("lock", locked), ("txt", exact), ("pyproject.toml", exact)):
+        for path in sorted(files.paths, key=lambda path: path.count("/")):
+            last = PurePosixPath(path).name
+            wanted = last.endswith(name) and (name != "txt" or "requirements" in path)
+            if wanted and (found := re.search(pattern, files.text(path))):
+                return found[1]
+    return None
+
+
 def of(files: Files, project: dict[str, Any], path: str | None) -> Tools:
     names = {PurePosixPath(one).name for one in files.paths if one.count("/") <= 1}
     table = _table(project, "tool")

@@ -51,6 +51,8 @@ class Function:
     qualified: str
     owner: "Class | None" = None
     self: "Value | None" = None
+    given: tuple[tuple[str, "Value"], ...] = ()
+    """What its callers pass for parameters that do not say what they are."""
 
     def parameters(self) -> Iterator[tuple[ast.arg, ast.expr | None]]:
         """Each with its default."""
@@ -92,6 +94,16 @@ class Call:
     keywords: dict[str, "Value"]
     node: ast.Call
     source: Source
+
+
+@dataclass(frozen=True)
+class Made:
+    """An instance of a class outside of the project, "sqlalchemy.orm.Session", or what a function
+    there gave: "boto3.client()"."""
+
+    name: str
+    arguments: tuple["Value", ...] = ()
+    """Of its type: the model of a query, the items of a list."""
 
 
 @dataclass(frozen=True)
@@ -183,6 +195,7 @@ Value: TypeAlias = (
     | Class
     | Instance
     | Call
+    | Made
     | Annotated
     | Generic
     | Method

@@ -1,0 +1,4 @@
+from app.models.account import Account
+from app.models.entry import Entry
+
+__all__ = ["Account", "Entry"]
