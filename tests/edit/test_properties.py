@@ -146,10 +146,43 @@ EDITS: list[Edit] = [
 USER_LINES = ["# a remark of mine", "mine_{} = [1, 2]", "", "def mine_{}(): return 1"]
 
 
+PIECES = [
+    "import json",
+    "import os as system",
+    "from fastapi import FastAPI",
+    "from app.routes import todos",
+    "from app.routes import (\n    users,  # these\n    todos,\n)",
+    "from . import nearby",
+    "app = FastAPI()",
+    "app.include_router(todos.router)",
+    "if DEBUG:\n    app.include_router(users.router)",
+    "ROUTERS = [todos.router]",
+    "TAGS = {'todos': 1,}",
+    '__all__ = ["app"]',
+    "class Todo(Base):\n    id: int\n",
+    "class Todo(Base): pass",
+    "def create():\n    app = FastAPI()\n    return app",
+    "@decorated\nasync def health() -> str:\n    return 'ok'",
+    "try:\n    import fast\nexcept ImportError:\n    fast = None",
+    "for each in ROUTERS:\n    app.include_router(each)",
+    "x = (1,\n     2)",
+    "x = 1; y = 2",
+    '"""Words in between."""',
+    "# only a remark",
+]
+
+
+@st.composite
+def modules(draw: st.DrawFn) -> str:
+    """Statements in any order."""
+    pieces = draw(st.lists(st.sampled_from(PIECES), min_size=1, max_size=9, unique=True))
+    return draw(st.sampled_from(["\n", "\n\n\n"])).join(pieces) + "\n"
+
+
 @st.composite
 def layouts(draw: st.DrawFn) -> str:
-    """One of the files, laid out as somebody might."""
-    text = draw(st.sampled_from(BASES))
+    """One of the files, or one that is made up, laid out as somebody might."""
+    text = draw(st.sampled_from(BASES) | modules())
     step = draw(st.sampled_from(["    ", "\t", "  ", "        "]))
     rows = [
         re.sub(r"^(    )+", lambda found: step * (len(found[0]) // 4), row)

@@ -1,15 +1,25 @@
 import json
 from pathlib import Path
+from subprocess import CalledProcessError
 
 import pytest
 
 from apiwright.edit.apply import apply
 from apiwright.edit.ledger import FOLDER, change_sets
-from apiwright.edit.plan import AddDefinition, AddField, AddImport, Change, NewFile, Plan
+from apiwright.edit.plan import (
+    AddDefinition,
+    AddField,
+    AddImport,
+    Change,
+    IncludeRouter,
+    NewFile,
+    Plan,
+)
 from apiwright.edit.status import status
 from apiwright.edit.undo import Undoing, undo, undoing
 from apiwright.errors import ApiwrightError, Refused
 from tests.edit.conftest import MAIN, plan, tree
+from tests.edit.test_apply import git
 
 
 def undone(root: Path, wanted: str = "") -> Undoing:
@@ -135,6 +145,55 @@ def test_the_earlier_of_two_can_be_undone_alone(shop: Path) -> None:
     assert [each.name for each in change_sets(shop)] == ["add resource Tag"]
     undone(shop)
     assert (shop / "app/main.py").read_text() == MAIN
+
+
+def adding(root: Path, model: str) -> Plan:
+    """What two people would add at the same places."""
+    many = f"{model.lower()}s"
+    return Plan.make(
+        root,
+        f"add resource {model}",
+        [
+            Change(f"app/routes/{many}.py", NewFile("router = 1\n")),
+            Change("app/models.py", AddDefinition(f"class {model}(Owned):\n    title: str\n")),
+            Change("app/main.py", AddImport("app.routes", many)),
+            Change("app/main.py", IncludeRouter("app", f"{many}.router")),
+        ],
+    )
+
+
+def test_change_sets_of_two_branches_do_not_conflict_and_each_can_be_undone(shop: Path) -> None:
+    models, main = shop / "app/models.py", shop / "app/main.py"
+    models.write_text("class User(Owned):\n    name: str\n")
+    git(shop, "init", "-b", "main")
+    git(shop, "add", ".")
+    git(shop, "commit", "-m", "first")
+    before = tree(shop)
+    texts = {}
+    for model in ("Note", "Invoice"):
+        git(shop, "checkout", "-b", model, "main")
+        apply(adding(shop, model), shop)
+        texts[model] = (models.read_text(), main.read_text())
+        git(shop, "add", ".")
+        git(shop, "commit", "-m", model)
+    with pytest.raises(CalledProcessError):  # both have written at the same places
+        git(shop, "merge", "--no-edit", "Note")
+    conflicts = git(shop, "diff", "--name-only", "--diff-filter=U").split()
+    assert conflicts == ["app/main.py", "app/models.py"]
+    with pytest.raises(Refused, match="conflict"):
+        undoing(shop, "add resource Note")
+    models.write_text(texts["Note"][0] + "\n\nclass Invoice(Owned):\n    title: str\n")
+    main.write_text(
+        texts["Note"][1].replace("import notes", "import invoices, notes")
+        + "app.include_router(invoices.router)\n"
+    )
+    assert {each.name for each in change_sets(shop)} == {
+        *("add resource Note", "add resource Invoice"),
+    }
+    undone(shop, "add resource Note")
+    assert (models.read_text(), main.read_text()) == texts["Invoice"]
+    undone(shop, "add resource Invoice")
+    assert tree(shop) == before
 
 
 def test_what_a_later_change_set_was_built_upon_is_refused_and_that_one_named(shop: Path) -> None:

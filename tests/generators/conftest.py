@@ -13,6 +13,7 @@ from apiwright.generators.shadow import Place
 from apiwright.project import running
 from apiwright.project.facts import Project
 from apiwright.project.load import load
+from tests.generators.strangers import Stranger, stranger
 
 PYTHON = Path(sys.executable)
 
@@ -62,3 +63,15 @@ def noted(_shops: dict[bool, Path], place: Place) -> tuple[Project, Plan]:
     """A bare project as it was read, and the plan of `add resource Note` for it or its copies."""
     project = read(_shops[True])
     return project, resource.plan(project, NOTE, place)
+
+
+@pytest.fixture(scope="session")
+def diary(tmp_path_factory: pytest.TempPathFactory) -> Stranger:
+    """Synchronous, on SQLite; its tests have a client and a fixture of headers."""
+    return stranger("diary_sync", tmp_path_factory.mktemp("strangers"), Place(PYTHON, ""))
+
+
+@pytest.fixture(scope="session")
+def shelf(tmp_path_factory: pytest.TempPathFactory, place: Place) -> Stranger:
+    """Asynchronous, on Postgres; SQLModel, envelopes, tests with anyio."""
+    return stranger("shelf_async", tmp_path_factory.mktemp("strangers"), place)

@@ -3,7 +3,7 @@
 import pytest
 
 from apiwright.errors import ApiwrightError
-from apiwright.generators.fields import FieldSpec, field, parse, plural, snake
+from apiwright.generators.fields import FieldSpec, field, parse, plural, singular, snake, spelled
 
 
 @pytest.mark.parametrize(
@@ -37,8 +37,9 @@ from apiwright.generators.fields import FieldSpec, field, parse, plural, snake
         ("note:text:readonly:optional", FieldSpec("note", "text", readonly=True, optional=True)),
     ],
 )
-def test_what_is_said_is_understood(said: str, expected: FieldSpec) -> None:
+def test_what_is_said_is_understood_and_can_be_said_again(said: str, expected: FieldSpec) -> None:
     assert field(said) == expected
+    assert field(spelled(expected)) == expected
 
 
 @pytest.mark.parametrize(
@@ -130,6 +131,7 @@ def test_a_bad_name_is_refused(name: str) -> None:
         (["a:str", "a:int"], "there twice"),
         (["p:ref:Project", "p_id:uuid"], "there twice"),
         (["a:str", "notes:refs:Note"], "cannot link to itself"),
+        (["a:str", "parent:ref:Note"], "the first Note could refer to no other"),
     ],
 )
 def test_fields_that_do_not_go_together_are_refused(fields: list[str], complaint: str) -> None:
@@ -154,3 +156,16 @@ def test_plurals(one: str, many: str) -> None:
 )
 def test_snakes(camel: str, expected: str) -> None:
     assert snake(camel) == expected
+
+
+@pytest.mark.parametrize(
+    ("many", "one"),
+    [
+        *(("invoices", "invoice"), ("categories", "category"), ("boxes", "box"), ("notes", "note")),
+        *(("addresses", "address"), ("invoice_items", "invoice_item"), ("people", "person")),
+        *(("news", "news"), ("branches", "branch"), ("status", "status"), ("note", "note")),
+        *(("houses", "house"), ("dishes", "dish"), ("access", "access"), ("bus", "bus")),
+    ],
+)
+def test_singulars(many: str, one: str) -> None:
+    assert singular(many) == one

@@ -98,7 +98,8 @@ def test_other_fields_of_a_model_that_is_there_are_not_forced_in(
 
 
 def test_references_become_filters_and_links_routes(shop: Path, place: Place) -> None:
-    made = plan(shop, place, "Note", ["title:str", "task:ref:Task", "tags:refs:Tag"])
+    fields = ["title:str", "task:ref:Task", "tags:refs:Tag", "parent:ref:Note:optional"]
+    made = plan(shop, place, "Note", [*fields, "next_task:ref:Task:optional"])
     assert not made.blocked
     models = text(made, "app/models.py")
     assert 'task_id: UUID = Field(foreign_key="task.id", ondelete="CASCADE")' in models
@@ -109,7 +110,14 @@ def test_references_become_filters_and_links_routes(shop: Path, place: Place) ->
     assert '@router.put("/{note_id}/tags/{tag_id}", status_code=204)' in text(
         made, "app/routes/notes.py"
     )
+    routes = text(made, "app/routes/notes.py")
+    assert '@nested.get("/tasks/{task_id}/notes", response_model=Page[NotePublic])' in routes
+    assert '@nested.get("/tasks/{task_id}/notes-as-next-task", ' in routes
+    assert '@nested.get("/notes/{note_id}/notes", ' in routes
+    assert 'app.include_router(notes.nested, prefix="/api/v1")' in text(made, "app/main.py")
     tests = text(made, "tests/test_notes.py")
+    assert 'parent_id=create(ada)["id"]' in tests
+    assert "test_notes_are_listed_below_their_next_task" in tests
     assert 'client.post("/api/v1/tasks", json={"title": secrets.token_hex(8)})' in tests
     assert "test_another_users_task_cannot_be_the_task" in tests
 
@@ -138,7 +146,6 @@ def test_code_of_every_kind_of_field_is_python(bare: Path, place: Place) -> None
     [
         ("Note", ["project:ref:Project"], "no owned model 'Project'"),
         ("Note", ["user:ref:User"], "no owned model 'User'"),
-        ("Note", ["note:ref:Note"], "no owned model 'Note'"),
         ("Page", ["title:str"], "the name of something that the code needs"),
         ("Session", ["title:str"], "the name of something that the code needs"),
     ],
@@ -148,6 +155,29 @@ def test_what_there_is_not_or_is_taken_is_refused(
 ) -> None:
     with pytest.raises(ApiwrightError, match=complaint):
         plan(bare, place, name, fields)
+
+
+def test_a_table_that_is_there_already_is_refused(bare: Path, place: Place) -> None:
+    models = bare / "app/models.py"
+    text = models.read_text().replace("AccountLogin, ", "AccountLogin, Owned, ")
+    memo = '\n\nclass Memo(Owned, table=True):\n    __tablename__ = "note"\n    text: str\n'
+    models.write_text(text + memo)
+    with pytest.raises(Refused, match=r"There is a table 'note' already, of Memo \(app/models.py:"):
+        plan(bare, place)
+
+
+@pytest.mark.parametrize(
+    "bad", ["<<<<<<< HEAD\nx = 1\n=======\nx = 2\n>>>>>>> theirs\n", "def f(:\n"]
+)
+def test_a_file_that_is_no_python_is_named_and_nothing_is_changed(
+    bare: Path, place: Place, bad: str
+) -> None:
+    models = bare / "app/models.py"
+    models.write_text(models.read_text() + bad)
+    before = tree(bare)
+    with pytest.raises(Refused, match=r"models.py, line"):
+        plan(bare, place)
+    assert tree(bare) == before
 
 
 def test_a_path_that_is_served_already_is_refused(bare: Path, place: Place) -> None:
@@ -172,17 +202,19 @@ def test_an_app_that_cannot_be_imported_is_not_changed(bare: Path, place: Place)
         plan(bare, place)
 
 
-def test_other_layouts_are_refused_in_words(tmp_path: Path, place: Place) -> None:
+def test_where_there_is_nothing_to_imitate_it_is_refused_in_words(
+    tmp_path: Path, place: Place
+) -> None:
     (tmp_path / "main.py").write_text("from fastapi import FastAPI\n\napp = FastAPI()\n")
     project = running.run(load(tmp_path), PYTHON)
-    with pytest.raises(Refused, match=r"no app/models.py") as refused:
+    with pytest.raises(Refused, match="There is no resource here") as refused:
         resource.plan(project, NOTE, place)
-    assert "apiwright new" in refused.value.todo
+    assert "by hand" in refused.value.todo
     assert refused.value.status == 3
 
 
 def test_a_name_that_the_tests_use_for_something_else_is_another_variable() -> None:
-    written = resource_tests.tests(parse("Client", ["name:str"]), "/api/v1/clients", [])
+    written = resource_tests.tests(parse("Client", ["name:str"]), "/api/v1/clients", [], {})
     assert "    client_row: dict[str, Any] = answer.json()\n    return client_row\n" in written
     assert "test_another_users_client_is_not_found" in written
 

@@ -8,7 +8,7 @@ import pytest
 
 from apiwright.edit.files import FileChange
 from apiwright.edit.plan import Check, Plan
-from apiwright.generators import resource, verify
+from apiwright.generators import resource, suites, verify
 from apiwright.generators.fields import Resource
 from apiwright.generators.shadow import Place, shadow
 from apiwright.project.facts import Project
@@ -141,7 +141,7 @@ def test_a_defect_of_behaviour_is_seen(noted: Noted, place: Place, defect: str) 
     project, plan = noted
     with shadow(project, place) as before, shadow(project, place) as after:
         after.write(WRONG_BEHAVIOUR[defect](plan).files)
-        old, new = verify._tests(before, after, "tests/test_notes.py")
+        old, new = suites.checks(project, before, after, "tests/test_notes.py")
     assert old.passed
     assert new.passed is False
     assert " fail: " in new.detail
@@ -177,7 +177,7 @@ def test_what_was_wrong_before_is_not_held_against_the_plan(bare: Path, place: P
     with shadow(project, place) as before, shadow(project, place) as after:
         after.write(plan.files)
         ruff, _ = verify._ruff(project, before, after)
-        tests, _ = verify._tests(before, after, "tests/test_notes.py")
+        tests, _ = suites.checks(project, before, after, "tests/test_notes.py")
     assert ruff == Check("ruff finds nothing new", True, "what it finds was there before")
     assert tests == Check("the project's tests pass", True, "1; 1 failed before, too")
 

@@ -6,7 +6,15 @@ from pathlib import Path
 
 from apiwright.edit.apply import recover, write
 from apiwright.edit.edits import CouldNot
-from apiwright.edit.files import FileChange, content, decoded, digest, encoded, place
+from apiwright.edit.files import (
+    FileChange,
+    content,
+    decoded,
+    digest,
+    encoded,
+    place,
+    refuse_conflict_markers,
+)
 from apiwright.edit.ledger import FOLDER, ChangeSet, Made, Touched, change_sets
 from apiwright.errors import ApiwrightError, Refused
 
@@ -35,7 +43,8 @@ def undoing(root: Path, wanted: str = "") -> Undoing | None:
     begins with it. None when nothing was applied.
 
     A file that nobody changed since becomes what it was, byte for byte. Elsewhere each edit is
-    found again and taken out; one that the user changed stays, and is told.
+    found again and taken out; one that the user changed stays, and is told. Raises Refused for a
+    file in conflict.
     """
     recover(root)
     sets = change_sets(root)
@@ -51,6 +60,7 @@ def undoing(root: Path, wanted: str = "") -> Undoing | None:
         before = content(root, path)
         if before is None:
             continue  # the user has removed it
+        refuse_conflict_markers(path, before)
         if touched.text is None:
             after: bytes | None
             after, still = _edits_out_of(path, before, touched)

@@ -8,8 +8,9 @@ has a default. `parse` turns that into a `Resource`, or says what is wrong with 
 
 import keyword
 import re
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+import shlex
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from datetime import date, datetime, time
 from decimal import Decimal, InvalidOperation
 from difflib import get_close_matches
@@ -76,10 +77,27 @@ class FieldSpec:
     """Of a decimal: how many, and how many of them after the point."""
     pattern: str = ""
     on_delete: str = ""
+    attribute: str = ""
+    """Of a model that is there, where it would be called something else."""
+    key: str = "uuid"
+    """Of a reference: the type of the other's id."""
+    members: tuple[str, ...] = ()
+    """Of an enum that is there: the class and its members, as `values`."""
+    filled: bool = False
+    """The database, or the model, gives it its value."""
+    stored_as: str = ""
+    """Of a column that is there: its name in the database."""
+    stored: tuple[tuple[str, str], ...] = ()
+    """Of a table's column: what its Field takes besides, as code."""
 
     @property
     def column(self) -> str:
-        return f"{self.name}_id" if self.type == "ref" else self.name
+        return self.attribute or (f"{self.name}_id" if self.type == "ref" else self.name)
+
+    @property
+    def is_hidden(self) -> bool:
+        """Neither taken nor shown: the model's alone."""
+        return self.readonly and self.writeonly
 
     @property
     def is_required(self) -> bool:
@@ -87,10 +105,40 @@ class FieldSpec:
 
 
 @dataclass(frozen=True)
+class Existing:
+    """Of a resource whose table, or model, is there already."""
+
+    module: str
+    """Of the model; empty where there is a table only."""
+    table: str
+    id_type: str = "uuid"
+    """Or int."""
+    timestamps: bool = True
+    """Whether it has created_at and updated_at."""
+    owner: str = ""
+    """The column that says whose a row is, where there is one."""
+    together: tuple[tuple[str, ...], ...] = ()
+    """Columns that are unique together."""
+    indexes: tuple[tuple[str, ...], ...] = ()
+    """Of a table: columns that are indexed together."""
+    identity: str = ""
+    """Of a table: code of what counts its ids, where that is no sequence."""
+    made_by: tuple[str, ...] = ()
+    """Of a table that is to become an owned one: SQL that makes it as it is."""
+    notes: tuple[str, ...] = ()
+    """What was left out and why: for whoever reads the plan."""
+    enums: tuple[tuple[str, str], ...] = ()
+    """The classes of its enums, and their modules."""
+
+
+@dataclass(frozen=True)
 class Resource:
     model: str
     """InvoiceItem"""
     fields: tuple[FieldSpec, ...]
+    existing: "Existing | None" = None
+    many: str = ""
+    """Its plural, where the usual one is not it."""
 
     @property
     def name(self) -> str:
@@ -100,7 +148,15 @@ class Resource:
     @property
     def plural(self) -> str:
         """invoice_items"""
-        return plural(self.name)
+        return self.many or plural(self.name)
+
+    @property
+    def id_type(self) -> str:
+        return self.existing.id_type if self.existing else "uuid"
+
+    @property
+    def timestamps(self) -> bool:
+        return self.existing.timestamps if self.existing else True
 
     @property
     def columns(self) -> tuple[FieldSpec, ...]:
@@ -114,15 +170,8 @@ class Resource:
 
 def parse(name: str, fields: Sequence[str]) -> Resource:
     """Raises ApiwrightError, which names the part that is wrong."""
-    model = camel(name)
-    resource = Resource(model, tuple(map(field, fields)))
-    if not _NAME.fullmatch(resource.name) or len(resource.name) > _LONGEST:
-        raise ApiwrightError(
-            f"{name!r} cannot be the name of a resource.",
-            "Use a noun in the singular, of letters and digits: Invoice, invoice_item.",
-        )
-    if any(map(keyword.iskeyword, (model, resource.name, resource.plural))):
-        raise ApiwrightError(f"{name!r} is a word of Python.", "Choose another name.")
+    resource = Resource(model_of(name), tuple(map(field, fields)))
+    model = resource.model
     if not resource.columns:
         raise ApiwrightError(
             f"{model} has no fields.", f"Say them: apiwright add resource {model} title:str:max=200"
@@ -131,16 +180,45 @@ def parse(name: str, fields: Sequence[str]) -> Resource:
     for column in columns:
         if columns.count(column) > 1:
             raise ApiwrightError(f"The field {column!r} is there twice.", "Leave one out.")
+    for each in resource.columns:
+        if each.item == model and each.type == "ref" and not each.optional:
+            raise ApiwrightError(
+                f"{each.name}: the first {model} could refer to no other.", "Let it be optional."
+            )
     for each in resource.links:
         if each.item == model:
             raise ApiwrightError(f"{each.name}: {model} cannot link to itself.", "Leave it out.")
     return resource
 
 
+def with_plural(resource: Resource, many: str) -> Resource:
+    """Raises ApiwrightError."""
+    if not _NAME.fullmatch(many) or keyword.iskeyword(many) or many == resource.name:
+        raise ApiwrightError(
+            f"{many!r} cannot be the plural of {resource.name}.",
+            "Use lower-case letters, digits and _, another word than the singular.",
+        )
+    return replace(resource, many=many)
+
+
+def model_of(name: str) -> str:
+    """Raises ApiwrightError for what no model can be called."""
+    model = camel(name)
+    one = snake(model)
+    if not _NAME.fullmatch(one) or len(one) > _LONGEST:
+        raise ApiwrightError(
+            f"{name!r} cannot be the name of a resource.",
+            "Use a noun in the singular, of letters and digits: Invoice, invoice_item.",
+        )
+    if any(map(keyword.iskeyword, (model, one, plural(one)))):
+        raise ApiwrightError(f"{name!r} is a word of Python.", "Choose another name.")
+    return model
+
+
 def field(said: str) -> FieldSpec:
     """One field. Raises ApiwrightError."""
     name, _, rest = said.partition(":")
-    _refuse_name(said, name)
+    refuse_name(said, name)
     kind, item, modifiers = _parts(said, rest or "str")
     given = _modifiers(said, kind, modifiers)
     values = tuple(item.split(",")) if kind == "enum" else ()
@@ -171,6 +249,39 @@ def field(said: str) -> FieldSpec:
     return spec
 
 
+def has(kind: str, word: str) -> bool:
+    """Whether that can be said of a type."""
+    return kind != "refs" and kind in _FOR.get(word, TYPES)
+
+
+def spelled(spec: FieldSpec) -> str:
+    """What `field` makes this of."""
+    parts = [spec.column if spec.type == "ref" else spec.name, spec.type]
+    parts += [",".join(spec.values) if spec.type == "enum" else spec.item] * (
+        spec.type in WITH_ITEM
+    )
+    flags = [flag for flag in _FLAGS if getattr(spec, flag) and has(spec.type, flag)]
+    if spec.filled and spec.is_required:  # here it could be given no value
+        flags.append("optional")
+    parts += flags
+    parts += [f"{word}={value}" for word, value in _said_values(spec) if value is not None]
+    return ":".join(parts)
+
+
+def _said_values(spec: FieldSpec) -> Iterator[tuple[str, object]]:
+    yield from (("min", spec.min), ("max", spec.max), *spec.bounds)
+    if spec.digits is not None:
+        yield "digits", f"{spec.digits[0]}.{spec.digits[1]}"
+    yield from (("on-delete", spec.on_delete or None), ("default", spec.default))
+    yield "pattern", spec.pattern or None
+
+
+def command(resource: Resource) -> str:
+    """What would say the same on the command line, but for what is hidden."""
+    shown = [spelled(field) for field in resource.fields if not field.is_hidden]
+    return shlex.join(["apiwright", "add", "resource", resource.model, *shown])
+
+
 # the parts of what was said
 
 
@@ -178,7 +289,7 @@ def _wrong(said: str, what: str, todo: str) -> ApiwrightError:
     return ApiwrightError(f"{said}: {what}.", todo)
 
 
-def _refuse_name(said: str, name: str) -> None:
+def refuse_name(said: str, name: str) -> None:
     todo = "Choose another name."
     if not _NAME.fullmatch(name) or len(name) > _LONGEST:
         raise _wrong(
@@ -256,7 +367,7 @@ def _modifiers(said: str, kind: str, modifiers: list[str]) -> dict[str, str]:
             )
         if word in given:
             raise _wrong(said, f"{word!r} is there twice", "Leave one out.")
-        if kind == "refs" or kind not in _FOR.get(word, TYPES):
+        if not has(kind, word):
             raise _wrong(said, f"{kind} has no {word!r}", "Leave it out.")
         given[word] = value
     return given
@@ -339,7 +450,7 @@ def _refuse_contradictions(said: str, spec: FieldSpec) -> None:
         raise _wrong(
             said, "unique with a pattern is not supported so far", "Add the pattern afterwards."
         )
-    if spec.unique and _values(spec) < _FEW:
+    if spec.unique and not can_be_unique(spec):
         raise _wrong(said, "there are too few values for each to be unique", "Leave unique out.")
     if spec.on_delete and spec.on_delete not in _ON_DELETE:
         raise _wrong(
@@ -365,6 +476,11 @@ def _refuse_contradictions(said: str, spec: FieldSpec) -> None:
 
 
 _FEW = 1000  # the tests of a resource make about fifty
+
+
+def can_be_unique(spec: FieldSpec) -> bool:
+    """Whether there are enough values."""
+    return has(spec.type, "unique") and not spec.pattern and _values(spec) >= _FEW
 
 
 def _values(spec: FieldSpec) -> float:
@@ -479,6 +595,19 @@ def plural(name: str) -> str:
     else:
         many = f"{word}s"
     return f"{rest}{joint}{many}"
+
+
+def singular(name: str) -> str:
+    """Of the last word: what `plural` makes this of, as far as that can be told."""
+    rest, joint, word = name.rpartition("_")
+    one = next((one for one, many in _IRREGULAR.items() if many == word), word)
+    if one == word and word not in _IRREGULAR:
+        endings = (("ies", "y"), ("sses", "ss"), ("xes", "x"), ("ches", "ch"), ("shes", "sh"))
+        for many, single in (*endings, ("ss", "ss"), ("us", "us"), ("is", "is"), ("s", "")):
+            if word.endswith(many) and len(word) > len(many):
+                one = word.removesuffix(many) + single
+                break
+    return f"{rest}{joint}{one}"
 
 
 def member(value: str) -> str:

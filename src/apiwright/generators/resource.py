@@ -4,6 +4,7 @@ app's are, into a project that `apiwright new` made."""
 import json
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from apiwright.edit.plan import (
@@ -17,24 +18,27 @@ from apiwright.edit.plan import (
 )
 from apiwright.edit.python import same_code
 from apiwright.errors import ApiwrightError, Refused
+from apiwright.generators import exemplar, from_model, resource_tests, samples, stranger
 from apiwright.generators import resource_code as code
-from apiwright.generators import resource_tests, samples
-from apiwright.generators.fields import Resource, plural, snake
+from apiwright.generators.fields import Resource, command, plural, snake
 from apiwright.generators.resource_tests import Parent
-from apiwright.generators.shadow import Place, Shadow, shadow
-from apiwright.generators.verify import Wanted
-from apiwright.project.facts import Model, Project
+from apiwright.generators.shadow import Place, Shadow, on_kit, shadow
+from apiwright.generators.wanted import Wanted
+from apiwright.project.facts import Model, Project, Route
 
 MODELS, MAIN = "app/models.py", "app/main.py"
 _LAYOUT = (MODELS, MAIN, "app/schemas", "app/services", "app/routes", "migrations/env.py", "tests")
 
 
-def plan(project: Project, resource: Resource, place: Place) -> Plan:
+def plan(project: Project, resource: Resource, place: Place, like: str | None = None) -> Plan:
     """What it takes, the migration included; `project` is one that was run (project.running).
+    `like` is the model to imitate, in a project that is not on the kit.
 
-    Raises Refused for a project that `apiwright new` did not make, or whose app cannot be
-    imported as it is; ApiwrightError for a reference to a model that there is not.
+    Raises Refused for a project on the kit whose app cannot be imported as it is, for any other
+    without something to imitate; ApiwrightError for a reference to a model that there is not.
     """
+    if not on_kit(project):
+        return stranger.plan(project, resource, place, like)
     refuse_other_layouts(project)
     if project.ran is None or not project.ran.ok:
         why = project.ran.error if project.ran else "it was not tried"
@@ -43,6 +47,8 @@ def plan(project: Project, resource: Resource, place: Place) -> Plan:
             "Correct that first: what an edit changed can only be seen on an app that runs.",
         )
     _refuse_bad_references(project, resource)
+    resource = _with_keys(project, resource)
+    _refuse_without_owner(project, resource)
     _refuse_taken(project, resource)
     with shadow(project, place) as copy:
         changes = list(_changes(project, resource, copy))
@@ -54,6 +60,27 @@ def plan(project: Project, resource: Resource, place: Place) -> Plan:
     return planned
 
 
+def refuse_early(project: Project, like: str | None, new: str) -> None:
+    """What can be refused before anything is tried out; `new` is the new model."""
+    if not on_kit(project):
+        exemplar.find(project, like, new)
+    elif like is not None:
+        raise ApiwrightError("Here there is one way to write a resource.", "Leave --like out.")
+    else:
+        refuse_other_layouts(project)
+
+
+def refuse_existing(project: Project) -> None:
+    """Where a resource cannot be made of a model or a table that is there."""
+    if not on_kit(project):
+        raise Refused(
+            "A resource of a model or a table that is there is made in projects on the kit only, so"
+            " far.",
+            "Here a resource is written with its model: apiwright add resource NAME FIELD…",
+        )
+    refuse_other_layouts(project)
+
+
 def refuse_other_layouts(project: Project) -> None:
     root = Path(project.folder)
     missing = [path for path in _LAYOUT if not (root / path).exists()]
@@ -62,12 +89,14 @@ def refuse_other_layouts(project: Project) -> None:
     if missing:
         raise Refused(
             f"This is not laid out as `apiwright new` does: there is no {', no '.join(missing)}.",
-            "So far resources can be added to projects of `apiwright new` only.",
+            "On the kit, resources can be added where `apiwright new` put things, so far.",
         )
 
 
-def wanted(project: Project, resource: Resource) -> Wanted:
+def wanted(project: Project, resource: Resource, like: str | None = None) -> Wanted:
     """What verification is to see."""
+    if not on_kit(project):
+        return stranger.wanted(project, resource, like)
     path = path_of(project, resource)
     one = f"{path}/{{{resource.name}_id}}"
     served = [("GET", path), ("POST", path), ("GET", one), ("PATCH", one), ("DELETE", one)]
@@ -75,6 +104,8 @@ def wanted(project: Project, resource: Resource) -> Wanted:
         linked = f"{one}/{plural(snake(field.item)).replace('_', '-')}"
         each = f"{linked}/{{{snake(field.item)}_id}}"
         served += [("GET", linked), ("PUT", each), ("DELETE", each)]
+    prefix = _prefix(project)
+    served += [("GET", f"{prefix}{each.path}") for each in _nested(project, resource)]
     return Wanted(tuple(served), module_of(resource), f"tests/test_{resource.plural}.py")
 
 
@@ -84,6 +115,15 @@ def path_of(project: Project, resource: Resource) -> str:
 
 def module_of(resource: Resource) -> str:
     return f"app.routes.{resource.plural}"
+
+
+def _module(resource: Resource) -> str:
+    """That of the model."""
+    return (resource.existing and resource.existing.module) or "app.models"
+
+
+def _table(resource: Resource) -> str:
+    return resource.existing.table if resource.existing else resource.model.lower()
 
 
 def _make(project: Project, resource: Resource, changes: Sequence[Change]) -> Plan:
@@ -100,10 +140,15 @@ def _make(project: Project, resource: Resource, changes: Sequence[Change]) -> Pl
 
 
 def _assumptions(project: Project, resource: Resource) -> Iterator[Assumption]:
+    if resource.existing:
+        yield Assumption(f"the same as: {command(resource)}")
+        yield from map(Assumption, resource.existing.notes)
     yield Assumption(f"the plural of {resource.name} is {resource.plural}")
     if included := _included(project):
         yield Assumption(f"routes are below {_prefix(project)}", MAIN, included[-1][1])
     for field in resource.columns:
+        if field.is_hidden:
+            continue
         if field.type == "str" and field.max is None:
             yield Assumption(f"{field.name} has {code.STRING} letters at most")
         if field.type == "ref":
@@ -113,12 +158,9 @@ def _assumptions(project: Project, resource: Resource) -> Iterator[Assumption]:
                 "set-null": "stays, without it",
                 "restrict": "keeps it from being deleted",
             }[becomes]
-            model = _model(project, field.item)
-            yield Assumption(
-                f"{resource.model} whose {field.name} is deleted {what}",
-                model.at.file,
-                model.at.line,
-            )
+            models = [each.at for each in project.models if each.name == field.item]
+            at = (models[0].file, models[0].line) if models else ()
+            yield Assumption(f"{resource.model} whose {field.name} is deleted {what}", *at)
 
 
 # what is refused
@@ -128,16 +170,44 @@ def _model(project: Project, name: str) -> Model:
     return next(each for each in project.models if each.name == name)
 
 
+def _is_owned(model: Model) -> bool:
+    return model.owner_column == "owner_id" and model.primary_key == ("id",)
+
+
+def _refuse_without_owner(project: Project, resource: Resource) -> None:
+    if resource.existing and resource.existing.module:
+        model = from_model.find(project, f"{resource.existing.module}:{resource.model}")
+        if not _is_owned(model):
+            raise Refused(
+                f"{model.name} is not owned by a user ({model.at}), so that nothing says who may"
+                " write its rows.",
+                f"Let it inherit from Owned: class {model.name}(Owned, table=True); or write its"
+                " routes by hand.",
+            )
+
+
+def _with_keys(project: Project, resource: Resource) -> Resource:
+    """With the types of the ids that it refers to."""
+    kinds = {model.name: _id_type(model) for model in project.models}
+    kinds[resource.model] = resource.id_type
+    fields = [
+        replace(field, key=kinds.get(field.item, "uuid")) if field.type == "ref" else field
+        for field in resource.fields
+    ]
+    return replace(resource, fields=tuple(fields))
+
+
+def _id_type(model: Model) -> str:
+    keys = [column.type for column in model.columns if column.primary_key]
+    return "int" if keys == ["int"] else "uuid"
+
+
 def _refuse_bad_references(project: Project, resource: Resource) -> None:
-    owned = sorted(
-        model.name
-        for model in project.models
-        if {"Owned", "apiwright.kit.tables.Owned"} & set(model.bases)
-    )
+    owned = sorted(model.name for model in project.models if _is_owned(model))
     for field in resource.fields:
-        if field.type not in ("ref", "refs"):
+        if field.type not in ("ref", "refs") or field.is_hidden:
             continue
-        if field.item == resource.model or field.item not in owned:
+        if field.item not in (*owned, *[resource.model] * (field.type == "ref")):
             raise ApiwrightError(
                 f"{field.name}: there is no owned model {field.item!r} to refer to.",
                 f"There are {', '.join(owned)}." if owned else f"Add {field.item} first.",
@@ -149,8 +219,8 @@ def _refuse_taken(project: Project, resource: Resource) -> None:
     says."""
     many = resource.plural
     for model in project.models:
-        here = model.name == resource.model and model.module == "app.models"
-        if not here and model.table == resource.model.lower():
+        here = model.name == resource.model and model.module == _module(resource)
+        if not here and model.table == _table(resource):
             raise Refused(
                 f"There is a table {model.table!r} already, of {model.name} ({model.at}).",
                 "Choose another name.",
@@ -161,10 +231,10 @@ def _refuse_taken(project: Project, resource: Resource) -> None:
             "Choose another name.",
         )
     path = path_of(project, resource)
+    below = [f"{_prefix(project)}{each.path}" for each in _nested(project, resource)]
     for route in project.routes:
-        if (route.path == path or route.path.startswith(f"{path}/")) and (
-            route.module != module_of(resource)
-        ):
+        taken = route.path in (path, *below) or route.path.startswith(f"{path}/")
+        if taken and route.module != module_of(resource):
             where = f" ({route.at})" if route.at else ""
             raise Refused(
                 f"{route.method} {route.path} is served already, by {route.module}{where}.",
@@ -177,29 +247,32 @@ def _refuse_taken(project: Project, resource: Resource) -> None:
 
 def _changes(project: Project, resource: Resource, copy: Shadow) -> Iterator[Change]:
     width = project.tools.line_length or 88
-    tables = {model.name: model.table or model.name.lower() for model in project.models}
-    tables[resource.model] = resource.model.lower()
-    definitions = [code.enum(resource, field) for field in resource.columns if field.type == "enum"]
-    definitions.append(code.model(resource, tables))
-    definitions += [code.link(resource, field, tables) for field in resource.links]
-    formatted = [_formatted(copy, MODELS, each + "\n").rstrip("\n") for each in definitions]
-    needed = code.imports("\n\n".join(formatted), {"Field": "sqlmodel"})
-    for name, module in needed.items():
+    definitions: list[str] = []
+    if not (resource.existing and resource.existing.module):
+        definitions = list(_definitions(project, resource))
+    files = list(_files(project, resource))
+    texts = _formatted(copy, [f"{each}\n" for each in definitions] + [text for _, text in files])
+    made = [text.rstrip("\n") for text in texts[: len(definitions)]]
+    for name, module in code.imports("\n\n".join(made), code.IN_MODELS).items():
         yield Change(MODELS, AddImport(module, name, width=width))
-    for definition in formatted:
+    for definition in made:
         yield Change(MODELS, AddDefinition(definition))
-    for path, text in _files(project, resource):
-        yield Change(path, NewFile(_as_is_there(project, path, _formatted(copy, path, text))))
+    for (path, _), text in zip(files, texts[len(definitions) :], strict=True):
+        yield Change(path, NewFile(_as_is_there(project, path, text)))
     yield Change(MAIN, AddImport("app.routes", resource.plural, ours=True, width=width))
-    yield Change(
-        MAIN,
-        IncludeRouter(
-            "app",
-            f"{resource.plural}.router",
-            (("prefix", f'"{_prefix(project)}"'),) if _prefix(project) else (),
-            width=width,
-        ),
-    )
+    prefix = (("prefix", f'"{_prefix(project)}"'),) if _prefix(project) else ()
+    for name in ("router", *["nested"] * bool(_nested(project, resource))):
+        router = f"{resource.plural}.{name}"
+        yield Change(MAIN, IncludeRouter("app", router, prefix, width=width))
+
+
+def _definitions(project: Project, resource: Resource) -> Iterator[str]:
+    """What models.py gets."""
+    tables = {model.name: model.table or model.name.lower() for model in project.models}
+    tables[resource.model] = _table(resource)
+    yield from (code.enum(resource, each) for each in resource.columns if each.type == "enum")
+    yield code.model(resource, tables)
+    yield from (code.link(resource, field, tables) for field in resource.links)
 
 
 def _files(project: Project, resource: Resource) -> Iterator[tuple[str, str]]:
@@ -207,7 +280,14 @@ def _files(project: Project, resource: Resource) -> Iterator[tuple[str, str]]:
     models = [name, *(field.item for field in resource.links)]
     models += [code.link_of(resource, field) for field in resource.links]
     models += [code.enum_of(resource, each) for each in resource.columns if each.type == "enum"]
-    own = dict.fromkeys(models, "app.models")
+    own = dict.fromkeys(models, _module(resource))
+    if resource.existing:
+        own |= dict(resource.existing.enums)
+    nested = _nested(project, resource)
+    for field in (*resource.links, *(each.field for each in nested)):
+        own.setdefault(field.item, _module(resource))
+        if field.item != name:
+            own[field.item] = _model(project, field.item).module
     for role in ("Create", "Update", "Query", "Public"):
         own[f"{name}{role}"] = f"app.schemas.{one}"
     for field in resource.links:
@@ -216,10 +296,13 @@ def _files(project: Project, resource: Resource) -> Iterator[tuple[str, str]]:
     schemas = code.schemas(resource)
     without = {key: value for key, value in own.items() if value != f"app.schemas.{one}"}
     yield f"app/schemas/{one}.py", code.module(schemas, without, separated=schemas[0] == "c")
-    yield f"app/services/{one}_service.py", code.module(code.service(resource), own)
-    yield f"app/routes/{many}.py", code.module(code.routes(resource), own, separated=False)
+    yield f"app/services/{one}_service.py", code.module(code.service(resource, nested), own)
+    yield f"app/routes/{many}.py", code.module(code.routes(resource, nested), own, separated=False)
     tests = resource_tests.tests(
-        resource, path_of(project, resource), list(_parents(project, resource))
+        resource,
+        path_of(project, resource),
+        list(_parents(project, resource)),
+        {each.field.name: f"{_prefix(project)}{each.path}" for each in nested},
     )
     plain = [each for each in ("itertools", "secrets", "pytest") if f"{each}." in tests]
     own = {"timedelta": "datetime", "uuid4": "uuid"}
@@ -240,7 +323,7 @@ def _parents(project: Project, resource: Resource) -> Iterator[Parent]:
     """What the tests have to make first, grandparents before parents."""
     seen: set[str] = set()
     for field in resource.fields:
-        if field.type in ("ref", "refs"):
+        if field.type in ("ref", "refs") and field.item != resource.model and not field.is_hidden:
             yield from _parent(project, field.item, seen)
 
 
@@ -248,16 +331,7 @@ def _parent(project: Project, model: str, seen: set[str]) -> Iterator[Parent]:
     if model in seen:
         return
     seen.add(model)
-    made_by = next(
-        (
-            route
-            for route in project.routes
-            if route.method == "POST"
-            and "{" not in route.path
-            and route.response_model == f"{model}Public"
-        ),
-        None,
-    )
+    made_by = _made_by(project, model)
     document = project.ran.openapi if project.ran else None
     if made_by is None or document is None:
         raise Refused(
@@ -281,6 +355,25 @@ def _parent(project: Project, model: str, seen: set[str]) -> Iterator[Parent]:
             values[column.attribute] = f"make_{snake(grandparent)}(client)"
     code_of_body = ", ".join(f'"{key}": {value}' for key, value in values.items())
     yield Parent(model, made_by.path, f"{{{code_of_body}}}")
+
+
+def _made_by(project: Project, model: str) -> Route | None:
+    for route in project.routes:
+        makes = route.method == "POST" and route.response_model == f"{model}Public"
+        if makes and "{" not in route.path:
+            return route
+    return None
+
+
+def _nested(project: Project, resource: Resource) -> list[code.Nested]:
+    """The lists below parents: those of parents whose own path has the prefix, too."""
+    prefix = _prefix(project)
+    paths = {resource.model: path_of(project, resource).removeprefix(prefix)}
+    for field in resource.columns:
+        route = _made_by(project, field.item) if field.type == "ref" else None
+        if route is not None and route.path.startswith(f"{prefix}/"):
+            paths[field.item] = route.path.removeprefix(prefix)
+    return code.nested_of(resource, paths)
 
 
 def _included(project: Project) -> list[tuple[str, int]]:
@@ -312,14 +405,17 @@ def _as_is_there(project: Project, path: str, text: str) -> str:
     return there if same_code(there, text) else text
 
 
-def _formatted(copy: Shadow, path: str, text: str) -> str:
-    """As the project's formatter would have it, if it has one."""
-    draft = copy.folder.parent / "draft" / path
-    draft.parent.mkdir(parents=True, exist_ok=True)
-    draft.write_text(text, encoding="utf-8")
+def _formatted(copy: Shadow, texts: Sequence[str]) -> list[str]:
+    """As the project's formatter would have them, if it has one: started once."""
+    folder = copy.folder.parent / "drafts"
+    folder.mkdir(exist_ok=True)
+    drafts = [folder / f"draft_{number}.py" for number in range(len(texts))]
+    for draft, text in zip(drafts, texts, strict=True):
+        draft.write_text(text, encoding="utf-8")
     config = ["--config", str(copy.folder / "pyproject.toml")]
-    copy.run("-m", "ruff", "format", "--quiet", "--no-cache", *config, str(draft), seconds=20)
-    return draft.read_text(encoding="utf-8")
+    named = map(str, drafts)
+    copy.run("-m", "ruff", "format", "--quiet", "--no-cache", *config, *named, seconds=60)
+    return [draft.read_text(encoding="utf-8") for draft in drafts]
 
 
 # the migration
@@ -328,9 +424,9 @@ def _formatted(copy: Shadow, path: str, text: str) -> str:
 def _is_migrated(project: Project, resource: Resource) -> bool:
     """Whether a migration makes its table."""
     folder = Path(project.folder) / "migrations" / "versions"
-    table = resource.model.lower()
+    table = _table(resource)
     for file in folder.glob("*.py"):
-        text = "".join(file.read_text(encoding="utf-8").split())
+        text = "".join(file.read_text(encoding="utf-8").split()).replace("'", '"')
         if f'create_table("{table}",' in text:
             return True
     return False
@@ -338,7 +434,18 @@ def _is_migrated(project: Project, resource: Resource) -> bool:
 
 def _migration(resource: Resource, copy: Shadow) -> Change:
     words = resource.plural.replace("_", " ")
-    done = copy.run("-m", "apiwright.kit.rehearsal", "revise", f"add {words}")
+    asked = ["revise", f"add {words}"]
+    if resource.existing and resource.existing.made_by:
+        job = copy.folder.parent / "adopt.json"
+        asked = ["adopt", str(job)]
+        told = {
+            "message": f"take over {words}",
+            "made_by": resource.existing.made_by,
+            "name": resource.existing.table,
+            "owner": resource.existing.owner,
+        }
+        job.write_text(json.dumps(told), encoding="utf-8")
+    done = copy.run("-m", "apiwright.kit.rehearsal", *asked)
     written = json.loads(done.out.splitlines()[-1])["written"] if done.status == 0 else None
     if written is None:
         raise Refused(
@@ -346,6 +453,6 @@ def _migration(resource: Resource, copy: Shadow) -> Change:
             "Does `apiwright db revision -m …` work in this project?",
         )
     path = Path(written)
-    text = _formatted(copy, path.name, path.read_text(encoding="utf-8"))
+    (text,) = _formatted(copy, [path.read_text(encoding="utf-8")])
     path.unlink()
     return Change(path.resolve().relative_to(copy.folder).as_posix(), NewFile(text))

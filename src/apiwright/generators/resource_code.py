@@ -4,6 +4,7 @@ service, routes. Text only; which file it goes into is resource.py's to say."""
 import ast
 import sys
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 
 from apiwright.edit.imports import by_type
 from apiwright.generators.fields import FieldSpec, Resource, camel, member, plural, snake
@@ -37,16 +38,63 @@ _FROM = {
     **dict.fromkeys(("col", "select"), "sqlmodel"),
 }
 """Where what the code names comes from; in models.py `Field` is SQLModel's."""
+IN_MODELS = {
+    "Field": "sqlmodel",
+    **dict.fromkeys(
+        ("ARRAY", "CHAR", "JSON", "REAL", "BigInteger", "Boolean", "Computed", "Date", "DateTime")
+        + ("Float", "Identity", "Index", "Integer", "Numeric", "SmallInteger", "String", "Text")
+        + ("UniqueConstraint", "Uuid", "text"),
+        "sqlalchemy",
+    ),
+    **dict.fromkeys(
+        ("BYTEA", "CIDR", "CITEXT", "DATERANGE", "ENUM", "INET", "INT4RANGE", "INT8RANGE")
+        + ("INTERVAL", "JSONB", "MACADDR", "MONEY", "NUMRANGE", "TSRANGE", "TSTZRANGE", "TSVECTOR"),
+        "sqlalchemy.dialects.postgresql",
+    ),
+}
+"""In models.py these come from elsewhere."""
 TAKEN = frozenset(_FROM)
 """Names that a model must not have."""
-VARIABLES = frozenset(("data", "link", "page", "query", "router", "session"))
+VARIABLES = frozenset(("data", "link", "nested", "page", "query", "router", "session"))
 """Nor in lower case: the functions have them."""
+
+
+@dataclass(frozen=True)
+class Nested:
+    """The list of those that refer to one parent, below its path."""
+
+    field: FieldSpec
+    name: str
+    """Of the functions: list_project_tasks."""
+    path: str
+    """/projects/{project_id}/tasks, without the prefix."""
+
+    @property
+    def key(self) -> str:
+        return f"{snake(self.field.item)}_id"
+
+
+def nested_of(resource: Resource, paths: Mapping[str, str]) -> list[Nested]:
+    """`paths`: of the parents' lists, by model."""
+    fields = [field for field in resource.columns if field.type == "ref"]
+    parents = [field.item for field in fields]
+    found = []
+    for field in fields:
+        if field.item not in paths or field.readonly or field.writeonly:
+            continue
+        parent, many = snake(field.item), resource.plural
+        if parents.count(field.item) > 1 and field.name != parent:
+            many = f"{many}_as_{field.name}"
+        path = f"{paths[field.item]}/{{{parent}_id}}/{many.replace('_', '-')}"
+        found.append(Nested(field, f"list_{parent}_{many}", path))
+    return found
 
 
 def imports(code: str, own: Mapping[str, str]) -> dict[str, str]:
     """Of each name that the code uses and does not define, the module."""
     tree = ast.parse(code)
-    used = {node.id for node in ast.walk(tree) if isinstance(node, ast.Name)}
+    names = [node for node in ast.walk(tree) if isinstance(node, ast.Name)]
+    used = {node.id for node in names if isinstance(node.ctx, ast.Load)}
     known = {**_FROM, **own}
     return {name: known[name] for name in sorted(used & set(known))}
 
@@ -71,11 +119,15 @@ def module(
     return head + "\n\n" + "\n" * separated + code
 
 
+def id_of(resource: Resource) -> str:
+    return {"uuid": "UUID"}.get(resource.id_type, resource.id_type)
+
+
 # the model
 
 
 def enum_of(resource: Resource, field: FieldSpec) -> str:
-    return f"{resource.model}{camel(field.name)}"
+    return field.members[0] if field.members else f"{resource.model}{camel(field.name)}"
 
 
 def enum(resource: Resource, field: FieldSpec) -> str:
@@ -85,14 +137,40 @@ def enum(resource: Resource, field: FieldSpec) -> str:
 
 def model(resource: Resource, tables: Mapping[str, str]) -> str:
     rows = [f"    {column(resource, field, tables)}" for field in resource.columns]
-    return "\n".join([f"class {resource.model}(Owned, Timestamps, table=True):", *rows])
+    bases = ["Owned" if resource.id_type == "uuid" else "OwnedLink"]
+    bases += ["Timestamps"] * resource.timestamps
+    head = f"class {resource.model}({', '.join(bases)}, table=True):"
+    return "\n".join([head, *_of_a_table(resource), *rows])
+
+
+def _of_a_table(resource: Resource) -> Iterator[str]:
+    """What a model says of a table that is there."""
+    there = resource.existing
+    if there is None:
+        return
+    if there.table != resource.model.lower():
+        yield f"    __tablename__ = {quoted(there.table)}"
+    together = [f"UniqueConstraint({', '.join(map(quoted, names))})" for names in there.together]
+    together += [f"Index(None, {', '.join(map(quoted, names))})" for names in there.indexes]
+    if together:
+        yield f"    __table_args__ = ({', '.join(together)},)"
+    if resource.id_type != "uuid":
+        counted = f", sa_column_args=[{there.identity}]" * bool(there.identity)
+        yield f"\n    id: int | None = Field(default=None, primary_key=True{counted})"
+    elif together or there.table != resource.model.lower():
+        yield ""
 
 
 def column(resource: Resource, field: FieldSpec, tables: Mapping[str, str]) -> str:
     """`tables` are the names of the models' tables."""
-    kind = plain_type(resource, field)
-    default = literal(resource, field)
+    stored = dict(field.stored)
+    kind = stored.pop("annotation", "") or plain_type(resource, field)
+    default = literal(resource, field) or "None" * field.filled
     arguments = dict(_column_arguments(field, tables))
+    if "sa_type" in stored:
+        for size in ("max_length", "max_digits", "decimal_places"):
+            arguments.pop(size, None)
+    arguments |= stored
     if field.optional:
         kind, default = f"{kind} | None", default or "None"
     if arguments:
@@ -168,7 +246,8 @@ def literal(resource: Resource, field: FieldSpec) -> str:
     if said is None:
         return ""
     if field.type == "enum":
-        return f"{enum_of(resource, field)}.{member(said)}"
+        members = dict(zip(field.values, field.members[1:], strict=False))
+        return f"{enum_of(resource, field)}.{members.get(said, member(said))}"
     if field.type == "bool":
         return said.capitalize()
     if field.type == "decimal":
@@ -198,6 +277,8 @@ def plain_type(resource: Resource, field: FieldSpec) -> str:
         return enum_of(resource, field)
     if field.type == "list":
         return f"list[{_PLAIN.get(field.item, field.item)}]"
+    if field.type == "ref":
+        return _PLAIN.get(field.key, field.key)
     return _PLAIN.get(field.type, field.type)
 
 
@@ -205,7 +286,6 @@ _PLAIN = {
     **dict.fromkeys(("text", "email", "url"), "str"),
     "decimal": "Decimal",
     "uuid": "UUID",
-    "ref": "UUID",
     "json": "dict[str, Any]",
 }
 
@@ -221,10 +301,12 @@ def schemas(resource: Resource) -> str:
     ]
     create = [f"    {_given(resource, field)}" for field in written]
     update = [f"    {field.column}: {_asked(resource, field)} = unset()" for field in written]
-    public = [
+    public = [f"    id: {id_of(resource)}"]
+    public += [
         f"    {field.column}: {plain_type(resource, field)}" + " | None" * field.optional
         for field in shown
     ]
+    public += ["    created_at: datetime", "    updated_at: datetime"] * resource.timestamps
     name = resource.model
     parts = [
         "\n".join(aliases),
@@ -238,15 +320,7 @@ def schemas(resource: Resource) -> str:
             ]
         ),
         _query(resource),
-        "\n".join(
-            [
-                f"class {name}Public(BaseModel):",
-                "    id: UUID",
-                *public,
-                "    created_at: datetime",
-                "    updated_at: datetime",
-            ]
-        ),
+        "\n".join([f"class {name}Public(BaseModel):", *public]),
     ]
     return "\n\n\n".join(part for part in parts if part) + "\n"
 
@@ -324,12 +398,12 @@ def _alias(field: FieldSpec) -> str:
 # the service
 
 
-def service(resource: Resource) -> str:
-    one, name = resource.name, resource.model
+def service(resource: Resource, nested: Sequence[Nested] = ()) -> str:
+    one, name, key = resource.name, resource.model, id_of(resource)
     parts = [
         _listing(resource),
         f"""\
-async def get_{one}(session: Session, {one}_id: UUID) -> {name}:
+async def get_{one}(session: Session, {one}_id: {key}) -> {name}:
     return await session.get_one({name}, {one}_id)
 """,
         f"""\
@@ -337,17 +411,18 @@ async def create_{one}(session: Session, data: {name}Create) -> {name}:
     return await session.add({name}(**data.model_dump()))
 """,
         f"""\
-async def update_{one}(session: Session, {one}_id: UUID, data: {name}Update) -> {name}:
+async def update_{one}(session: Session, {one}_id: {key}, data: {name}Update) -> {name}:
     {one} = await session.get_one({name}, {one}_id)
     {one}.sqlmodel_update(data.model_dump(exclude_unset=True))
     return await session.add({one})
 """,
         f"""\
-async def delete_{one}(session: Session, {one}_id: UUID) -> None:
+async def delete_{one}(session: Session, {one}_id: {key}) -> None:
     {one} = await session.get_one({name}, {one}_id)
     await session.delete({one})
 """,
         *(_link_service(resource, field) for field in resource.links),
+        *(_nested_service(resource, each) for each in nested),
     ]
     return "\n\n".join(parts)
 
@@ -396,19 +471,31 @@ async def remove_{two}(session: Session, {one}_id: UUID, {two}_id: UUID) -> None
 """
 
 
+def _nested_service(resource: Resource, nested: Nested) -> str:
+    name, parent, column = resource.model, nested.field.item, nested.field.column
+    return f"""\
+async def {nested.name}(
+    session: Session, {nested.key}: {plain_type(resource, nested.field)}, page: PageParams
+) -> Page[{name}]:
+    await session.get_one({parent}, {nested.key})
+    return await session.page(select({name}).where({name}.{column} == {nested.key}), page)
+"""
+
+
 # the routes
 
 
-def routes(resource: Resource) -> str:
+def routes(resource: Resource, nested: Sequence[Nested] = ()) -> str:
     one, many, name = resource.name, resource.plural, resource.model
     path = many.replace("_", "-")
-    call = f"{one}_service"
+    call, key = f"{one}_service", id_of(resource)
     if filters(resource):
         parameter, argument = f"query: Annotated[{name}Query, Query()]", "query"
     else:
         parameter, argument = "page: PageParams", "page"
     parts = [
-        f'router = APIRouter(prefix="/{path}", tags=["{path}"])\n',
+        f'router = APIRouter(prefix="/{path}", tags=["{path}"])\n'
+        + f'nested = APIRouter(tags=["{path}"])\n' * bool(nested),
         f"""\
 @router.get("", response_model=Page[{name}Public])
 async def list_{many}(session: UserSession, {parameter}) -> Page[{name}]:
@@ -421,22 +508,34 @@ async def create_{one}(session: UserSession, data: {name}Create) -> {name}:
 """,
         f"""\
 @router.get("/{{{one}_id}}", response_model={name}Public)
-async def get_{one}(session: UserSession, {one}_id: UUID) -> {name}:
+async def get_{one}(session: UserSession, {one}_id: {key}) -> {name}:
     return await {call}.get_{one}(session, {one}_id)
 """,
         f"""\
 @router.patch("/{{{one}_id}}", response_model={name}Public)
-async def update_{one}(session: UserSession, {one}_id: UUID, data: {name}Update) -> {name}:
+async def update_{one}(session: UserSession, {one}_id: {key}, data: {name}Update) -> {name}:
     return await {call}.update_{one}(session, {one}_id, data)
 """,
         f"""\
 @router.delete("/{{{one}_id}}", status_code=204)
-async def delete_{one}(session: UserSession, {one}_id: UUID) -> None:
+async def delete_{one}(session: UserSession, {one}_id: {key}) -> None:
     await {call}.delete_{one}(session, {one}_id)
 """,
         *(_link_routes(resource, field) for field in resource.links),
+        *(_nested_route(resource, each) for each in nested),
     ]
     return "\n\n".join(parts)
+
+
+def _nested_route(resource: Resource, nested: Nested) -> str:
+    name, key = resource.model, nested.key
+    return f"""\
+@nested.get("{nested.path}", response_model=Page[{name}Public])
+async def {nested.name}(
+    session: UserSession, {key}: {plain_type(resource, nested.field)}, page: PageParams
+) -> Page[{name}]:
+    return await {resource.name}_service.{nested.name}(session, {key}, page)
+"""
 
 
 def _link_routes(resource: Resource, field: FieldSpec) -> str:

@@ -1,10 +1,10 @@
 """The tests of a resource, as the reference app's are written: two users, and every boundary."""
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 
 from apiwright.generators import samples
-from apiwright.generators.fields import FieldSpec, Resource, plural, snake
+from apiwright.generators.fields import FieldSpec, Resource, can_be_unique, plural, snake
 from apiwright.generators.resource_code import filters, quoted
 
 
@@ -22,10 +22,13 @@ class Parent:
         return f"make_{snake(self.model)}"
 
 
-def tests(resource: Resource, path: str, parents: Sequence[Parent]) -> str:
-    """`path` is that of the list, prefix included."""
+def tests(
+    resource: Resource, path: str, parents: Sequence[Parent], nested: Mapping[str, str]
+) -> str:
+    """`path` is that of the list, prefix included; `nested` those of the lists below parents, by
+    the name of the field."""
     makers = {parent.model: parent.maker for parent in parents}
-    writing = _Writing(resource, makers)
+    writing = _Writing(resource, makers, nested)
     parts = [
         f'{writing.many.upper()} = "{path}"\n' + writing.counter(parents),
         *(_maker(parent) for parent in parents),
@@ -74,18 +77,28 @@ _IN_USE = {
 class _Writing:
     """Each method is a function of the test file; nothing where it would say nothing."""
 
-    def __init__(self, resource: Resource, makers: Mapping[str, str]) -> None:
-        self.resource, self.makers = resource, makers
+    def __init__(
+        self, resource: Resource, makers: Mapping[str, str], nested: Mapping[str, str]
+    ) -> None:
+        self.resource, self.makers, self.nested = resource, makers, nested
         self.one, self.many = resource.name, resource.plural
         self.row = f"{self.one}_row" if self.one in _IN_USE else self.one
         self.list = self.many.upper()
         self.written = [each for each in resource.columns if not each.readonly]
         self.shown = [each for each in self.written if not each.writeonly]
+        self.hidden = {each.column for each in resource.columns if each.writeonly}
+        self.apart = list(_apart(resource))
 
     def value(self, field: FieldSpec, client: str = "client") -> str:
         if field.type == "ref":
-            return f"{self.makers[field.item]}({client})"
-        return samples.fresh(field)
+            return self.made(field, client)
+        return samples.fresh(replace(field, unique=field.unique or field in self.apart))
+
+    def made(self, field: FieldSpec, client: str) -> str:
+        """Code that makes what the field refers to, and gives its id."""
+        if field.item == self.resource.model:
+            return f'create({client})["id"]'
+        return f"{self.makers[field.item]}({client})"
 
     def url(self) -> str:
         return f"f\"{{{self.list}}}/{{{self.row}['id']}}\""
@@ -134,7 +147,7 @@ def create(client: TestClient, **fields: Any) -> dict[str, Any]:
     def enough(self) -> str:
         said = ""
         for field in self.resource.columns:
-            if field.writeonly or field.is_required:
+            if field.writeonly or field.is_required or field.filled:
                 continue
             if field.default is None:
                 said += f'    assert {self.row}["{field.column}"] is None\n'
@@ -155,6 +168,11 @@ def test_what_is_required_is_enough(ada: TestClient) -> None:
         lines = "".join(
             f'    assert "{name}" not in {self.row}\n    del sent["{name}"]\n' for name in hidden
         )
+        lines += "".join(
+            f'    assert "{each.column}" not in {self.row}\n'
+            for each in self.resource.columns
+            if each.is_hidden
+        )
         return f"""\
 def test_what_was_sent_comes_back(ada: TestClient) -> None:
     sent = everything(ada)
@@ -167,13 +185,19 @@ def test_what_was_sent_comes_back(ada: TestClient) -> None:
         new = self.new()
         if new is None:
             return ""
+        filled = [each.column for each in self.resource.columns if each.filled]
+        filled = [each for each in filled if each not in self.hidden]
+        filled += ["updated_at"] * self.resource.timestamps
+        others = ", ".join(f'"{name}": changed["{name}"]' for name in filled)
+        said = f"    assert changed == {self.row} | new" + f" | {{{others}}}" * bool(others) + "\n"
+        if self.resource.timestamps:
+            said += f'    assert changed["updated_at"] > {self.row}["updated_at"]\n'
         return f"""\
 def test_update_changes_what_is_sent_and_nothing_else(ada: TestClient) -> None:
     {self.row} = create(ada)
     new = {{"{new[0]}": {new[1]}}}
     changed = ada.patch({self.url()}, json=new).json()
-    assert changed == {self.row} | new | {{"updated_at": changed["updated_at"]}}
-    assert changed["updated_at"] > {self.row}["updated_at"]
+{said}\
     assert ada.get({self.url()}).json() == changed
 """
 
@@ -353,15 +377,31 @@ def test_the_list_is_narrowed_by_what_is_asked(
     def reference(self, field: FieldSpec) -> str:
         if field.readonly:
             return ""
-        parent, make = snake(field.item), self.makers[field.item]
+        parent = snake(field.item)
         narrowed = ""
         if not field.writeonly:
             narrowed = f"""\
 def test_{self.many}_of_a_{field.name}_are_listed(ada: TestClient) -> None:
-    {self.row}, other = (create(ada, {field.column}={make}(ada)) for _ in range(2))
+    {self.row}, other = (create(ada, {field.column}={self.made(field, "ada")}) for _ in range(2))
     query = {{"{field.column}": {self.row}["{field.column}"]}}
     assert ada.get({self.list}, params=query).json()["items"] == [{self.row}]
     assert other["{field.column}"] != {self.row}["{field.column}"]
+
+
+"""
+        if field.name in self.nested:
+            url = self.nested[field.name].replace(
+                f"{{{parent}_id}}", f"{{{self.row}['{field.column}']}}"
+            )
+            narrowed += f"""\
+def test_{self.many}_are_listed_below_their_{field.name}(
+    ada: TestClient, bob: TestClient, client: TestClient
+) -> None:
+    {self.row}, _ = (create(ada, {field.column}={self.made(field, "ada")}) for _ in range(2))
+    url = f"{url}"
+    assert ada.get(url).json()["items"] == [{self.row}]
+    assert bob.get(url).status_code == 404
+    assert client.get(url).status_code == 401
 
 
 """
@@ -371,7 +411,7 @@ def test_another_users_{parent}_cannot_be_the_{field.name}(
     ada: TestClient, bob: TestClient
 ) -> None:
     {self.row} = create(bob)
-    for {field.column} in ({make}(ada), {samples.MISSING}):
+    for {field.column} in ({self.made(field, "ada")}, {samples.missing(field)}):
         new = {{"{field.column}": {field.column}}}
         assert bob.post({self.list}, json=required(bob) | new).status_code == 409
         assert bob.patch({self.url()}, json=new).status_code == 409
@@ -414,6 +454,14 @@ def test_two_users_{self.many}_and_{many}_do_not_mix(
     assert {many}_of(ada, {self.one}_id) == [{two}_id]
     assert bob.get(f"{{{self.list}}}/{{{self.one}_id}}/{path}").status_code == 404
 """
+
+
+def _apart(resource: Resource) -> Iterator[FieldSpec]:
+    """Of columns that are unique together, one that the tests can give another value each time."""
+    for names in resource.existing.together if resource.existing else ():
+        group = [each for each in resource.columns if each.stored_as in names and not each.readonly]
+        if not any(each.unique or each.type == "ref" for each in group):
+            yield from [each for each in group if can_be_unique(each)][:1]
 
 
 def _list(names: Sequence[str]) -> str:

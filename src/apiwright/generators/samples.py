@@ -13,6 +13,11 @@ COUNTED = "next(numbers)"
 MISSING = '"01900000-0000-7000-8000-000000000000"'
 
 
+def missing(field: FieldSpec) -> str:
+    """The id of nothing."""
+    return MISSING if field.key == "uuid" else str(2**31 - 1)
+
+
 def sample(field: FieldSpec, other: bool = False) -> str:
     """A value that fits, and `other` one; the same one where there is but one."""
     if field.type in ("str", "text"):
@@ -52,6 +57,7 @@ def fresh(field: FieldSpec) -> str:
         return f'f"{{{start}}}{"." + "0" * after if after else ""}"'
     return {
         "date": f"str(date(2030, 1, 1) + timedelta(days={COUNTED}))",
+        "datetime": f'f"{{date(2030, 1, 1) + timedelta(days={COUNTED})}}T12:00:00Z"',
         "uuid": "str(uuid4())",
         "email": f'f"{{{TOKEN}}}@example.com"',
         "url": f'f"https://example.com/{{{TOKEN}}}"',

@@ -10,31 +10,21 @@ import re
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import replace
+from pathlib import PurePosixPath
 from typing import Any
-from xml.etree import ElementTree
 
 from apiwright.edit.plan import Check, Plan
 from apiwright.errors import ApiwrightError
-from apiwright.generators.shadow import Place, Shadow, shadow
+from apiwright.generators import behaviour, house_migration, suites
+from apiwright.generators.shadow import Done, Place, Shadow, on_kit, shadow
+from apiwright.generators.wanted import Wanted
 from apiwright.project import running
 from apiwright.project.facts import Project, Route
 from apiwright.project.load import load
 
-_SECONDS = 600  # for the tests
+_SECONDS = 600  # for mypy, at its first time
 _SAMPLE = "01900000-0000-7000-8000-000000000000"
-
-
-@dataclass(frozen=True)
-class Wanted:
-    """What the plan is to bring about."""
-
-    routes: tuple[tuple[str, str], ...]
-    """Methods and paths."""
-    module: str
-    """That of the functions which answer."""
-    tests: str
-    """The path of the new tests."""
 
 
 def verify(
@@ -50,32 +40,66 @@ def verify(
     """
     with shadow(project, place) as before, shadow(project, place) as after:
         after.write(plan.files)
-        try:
-            changed = running.run(load(after.folder, project.app.target), place.python)
-        except ApiwrightError as error:
-            return (Check("the app is imported", False, error.happened),)
-        if changed.ran is None or not changed.ran.ok:
-            why = changed.ran.error if changed.ran else None
-            return (Check("the app is imported", False, why or ""),)
-        trials: list[Callable[[], list[Check]]] = [
-            lambda: _tests(before, after, wanted.tests),
-            lambda: [*_ruff(project, before, after), *_mypy(project, before, after)],
-            lambda: _migrations(after),
-        ]
+        changed = _changed(project, after, place)
+        if isinstance(changed, Check) and (project.ran is None or project.ran.ok):
+            return (changed,)
+        trials = list(_trials(project, plan, wanted, changed, before, after))
         with ThreadPoolExecutor() as threads:  # which wait for programs
             try:
-                tried = list(threads.map(lambda trial: trial(), trials))
+                tried = list(threads.map(lambda trial: list(trial()), trials))
             except BaseException:  # Ctrl-C, which the threads do not hear
                 before.stop()
                 after.stop()
                 raise
+        checks = [check for checks in tried for check in checks]
+        if isinstance(changed, Check):  # nor could it be imported before
+            read = replace(load(after.folder, project.app.target), ran=project.ran)
+            unknown = Check(changed.what, None, changed.detail)
+            return (unknown, _served(read, wanted), *checks, _again(read, again))
         return (
             Check("the app is imported", True),
             _served(changed, wanted),
             _others(project, changed, wanted),
-            *(check for checks in tried for check in checks),
+            *checks,
             _again(changed, again),
         )
+
+
+def _changed(project: Project, after: Shadow, place: Place) -> Project | Check:
+    """What the copy holds, run; or why it cannot be."""
+    what = "the app is imported"
+    try:
+        changed = running.run(load(after.folder, project.app.target), place.python)
+    except ApiwrightError as error:
+        return Check(what, False, error.happened)
+    if changed.ran is None or not changed.ran.ok:
+        return Check(what, False, (changed.ran and changed.ran.error) or "")
+    return changed
+
+
+def _trials(
+    project: Project,
+    plan: Plan,
+    wanted: Wanted,
+    changed: Project | Check,
+    before: Shadow,
+    after: Shadow,
+) -> Iterator[Callable[[], Iterator[Check] | Sequence[Check]]]:
+    yield lambda: suites.checks(project, before, after, wanted.tests or _tests_in(plan))
+    yield lambda: [*_ruff(project, before, after), *_mypy(project, before, after)]
+    if on_kit(project):
+        yield lambda: _migrations(after)
+        return
+    yield lambda: _other_tools(project, before, after)
+    yield lambda: house_migration.checks(project, plan, before, after)
+    if isinstance(changed, Project):
+        yield lambda: behaviour.tried(changed, wanted, after).checks
+
+
+def _tests_in(plan: Plan) -> str:
+    """The path of those that it brings."""
+    new = (PurePosixPath(file.path) for file in plan.files if file.before is None)
+    return next((str(path) for path in new if re.match(r"test_|.*_test\.py$", path.name)), "")
 
 
 # the routes
@@ -87,7 +111,10 @@ def _served(changed: Project, wanted: Wanted) -> Check:
         found = _answering(changed.routes, method, path)
         if found is None:
             return Check(what, False, f"nothing answers {method} {path}")
-        if (found.path, found.module) != (path, wanted.module):
+        right = found.module == wanted.module and (
+            not wanted.functions or found.name in wanted.functions
+        )
+        if found.path != path or not right:
             return Check(
                 what, False, f"{method} {path} is answered by {found.name} of {found.module}"
             )
@@ -161,16 +188,24 @@ def _whole(operation: Any, document: Mapping[str, Any]) -> str:
 
 
 def _ruff(project: Project, before: Shadow, after: Shadow) -> Iterator[Check]:
+    found, formatted = "ruff finds nothing new", "the formatter has nothing to change"
     if "ruff" not in project.tools.linters:
         return
     if not after.has("ruff"):
-        yield Check("ruff finds nothing new", None, "ruff is not installed in this Python")
+        if on_kit(project):
+            yield Check(found, None, "ruff is not installed in this Python")
         return
-    for what, arguments in (
-        ("ruff finds nothing new", ("check", "--output-format=concise")),
-        ("the formatter has nothing to change", ("format", "--check")),
-    ):
-        yield _no_worse(what, before, after, ("-m", "ruff", *arguments, "--no-cache", "."))
+    yield _no_worse(
+        found, project, before, after, "ruff check --output-format=concise --no-cache ."
+    )
+    check = _no_worse(formatted, project, before, after, "ruff format --check --no-cache .")
+    if check.passed or on_kit(project) or _is_formatted(project, before):
+        yield check
+
+
+def _is_formatted(project: Project, before: Shadow) -> bool:
+    """Whether somebody who checks with ruff formats with it, too."""
+    return _ask(project, before, "ruff format --check --no-cache .").status == 0
 
 
 def _mypy(project: Project, before: Shadow, after: Shadow) -> Iterator[Check]:
@@ -178,20 +213,45 @@ def _mypy(project: Project, before: Shadow, after: Shadow) -> Iterator[Check]:
     if "mypy" not in project.tools.linters:
         return
     if not after.has("mypy"):
-        yield Check(what, None, "mypy is not installed in this Python")
+        if on_kit(project):
+            yield Check(what, None, "mypy is not installed in this Python")
         return
-    yield _no_worse(what, before, after, ("-m", "mypy", "--no-error-summary", "."))
+    yield _no_worse(what, project, before, after, "mypy --no-error-summary .")
 
 
-def _no_worse(what: str, before: Shadow, after: Shadow, arguments: tuple[str, ...]) -> Check:
+_OTHERS = {
+    "black": "black --check .",
+    "isort": "isort --check-only .",
+    "flake8": "flake8 .",
+    "pyright": "pyright",
+    "basedpyright": "basedpyright",
+}
+
+
+def _other_tools(project: Project, before: Shadow, after: Shadow) -> Iterator[Check]:
+    """Those that others use, where they are installed."""
+    for tool, arguments in _OTHERS.items():
+        if tool in project.tools.linters and after.has(tool):
+            yield _no_worse(f"{tool} finds nothing new", project, before, after, arguments)
+
+
+def _ask(project: Project, shadow: Shadow, arguments: str) -> Done:
+    """Where its configuration is."""
+    folder = shadow.folder
+    if project.tools.at is not None and not on_kit(project):
+        folder = (folder / project.tools.at.file).parent
+    return shadow.run("-m", *arguments.split(), seconds=_SECONDS, folder=folder)
+
+
+def _no_worse(what: str, project: Project, before: Shadow, after: Shadow, arguments: str) -> Check:
     """Asked about the project as it was only where something is found in it as it would be."""
-    now = after.run(*arguments, seconds=_SECONDS)
+    now = _ask(project, after, arguments)
     if now.status == 0:
         return Check(what, True)
     if now.status is None:
         return Check(what, None, now.err)
-    then = before.run(*arguments, seconds=_SECONDS)
-    new = Counter(_without_places(now.out)) - Counter(_without_places(then.out))
+    then = _ask(project, before, arguments)
+    new = _findings(now, after) - _findings(then, before)
     if not new and then.status == now.status:
         return Check(what, True, "what it finds was there before")
     if not new:
@@ -199,65 +259,15 @@ def _no_worse(what: str, before: Shadow, after: Shadow, arguments: tuple[str, ..
     return Check(what, False, "; ".join(list(new)[:3]))
 
 
-def _without_places(said: str) -> list[str]:
-    """Lines of ours push others down."""
-    return [re.sub(r":\d+(:\d+)?:", ":", line) for line in said.splitlines() if ": " in line]
+def _findings(done: Done, shadow: Shadow) -> Counter[str]:
+    """Without places: lines of ours push others down."""
+    lines = (done.out + done.err).replace(f"{shadow.folder}/", "").splitlines()
+    return Counter(
+        re.sub(r":\d+(:\d+)?( -|:)", ":", line) for line in lines if _FINDING.search(line)
+    )
 
 
-# tests
-
-
-def _tests(before: Shadow, after: Shadow, new: str) -> list[Check]:
-    old_ones, new_ones = "the project's tests pass", "the new tests pass"
-    if not after.has("pytest"):
-        why = "pytest is not installed in this Python"
-        return [Check(old_ones, None, why), Check(new_ones, None, why)]
-    results, words = _run_tests(after)
-    if results is None:
-        return [Check(old_ones, None, words), Check(new_ones, None, words)]
-    module = new.removesuffix(".py").replace("/", ".")
-    ours = {name: ok for name, ok in results.items() if name.startswith(f"{module}.")}
-    theirs = {name: ok for name, ok in results.items() if name not in ours}
-    return [_old_tests(old_ones, theirs, before), _new_tests(new_ones, ours, words)]
-
-
-def _new_tests(what: str, results: Mapping[str, bool], words: str) -> Check:
-    failed = [name for name, ok in results.items() if not ok]
-    if failed:
-        names = ", ".join(name.rpartition(".")[2] for name in failed[:3])
-        return Check(what, False, f"{len(failed)} of {len(results)} fail: {names}")
-    if not results:
-        return Check(what, False, f"none was run: {words}")
-    return Check(what, True, f"{len(results)}")
-
-
-def _old_tests(what: str, results: Mapping[str, bool], before: Shadow) -> Check:
-    failed = {name for name, ok in results.items() if not ok}
-    if not failed:
-        return Check(what, True, f"{len(results)}")
-    then, words = _run_tests(before)
-    if then is None:
-        return Check(what, None, f"{len(failed)} fail, and before that: {words}")
-    worse = sorted(name for name in failed if then.get(name, False))
-    if worse:
-        return Check(what, False, f"{len(worse)} passed before: {', '.join(worse[:3])}")
-    return Check(what, True, f"{len(results) - len(failed)}; {len(failed)} failed before, too")
-
-
-def _run_tests(shadow: Shadow) -> tuple[dict[str, bool] | None, str]:
-    """Which passed, by name; None and why where they could not be run."""
-    report = shadow.folder.parent / "tests.xml"
-    arguments = ("-m", "pytest", "-q", "--tb=no", "-p", "no:cacheprovider", f"--junit-xml={report}")
-    done = shadow.run(*arguments, seconds=_SECONDS)
-    if done.status is None or not report.exists():
-        return None, done.last_words
-    cases = ElementTree.parse(report).iter("testcase")  # noqa: S314  # pytest's own
-    results: dict[str, bool] = {}
-    for case in cases:
-        name = f"{case.get('classname')}.{case.get('name')}"
-        ok = case.find("failure") is None and case.find("error") is None
-        results[name] = results.get(name, True) and ok
-    return results, done.last_words
+_FINDING = re.compile(r": |would reformat ", re.IGNORECASE)
 
 
 # migrations

@@ -33,6 +33,9 @@ from apiwright.kit.settings import Settings
 from apiwright.kit.statement import DIALECT
 from apiwright.kit.tables import one_of, stored
 
+AROUND = "apiwright.around"
+"""Of a configuration: what gives, for the app's settings, steps before the difference that Alembic
+sees and after the way back from it."""
 _URL = "apiwright.url"
 _UNLESS_EMPTY = "apiwright.unless_empty"
 
@@ -98,6 +101,10 @@ def _in_one_transaction(connection: Connection, settings: Settings) -> None:
             assert script.upgrade_ops is not None
             assert script.downgrade_ops is not None
             _complete(script.upgrade_ops, script.downgrade_ops, tables, connection, settings)
+            if around := context.config.attributes.get(AROUND):
+                first, last = around(settings)
+                script.upgrade_ops.ops[:0] = first
+                script.downgrade_ops.ops += last
         if context.config.attributes.get(_UNLESS_EMPTY):
             scripts[:] = [one for one in scripts if not cast(Any, one.upgrade_ops).is_empty()]
 

@@ -19,6 +19,7 @@ from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, Enum, MetaData, Table, insert, select
 
 from apiwright.kit import migrations
+from apiwright.kit.adoption import adopt
 from apiwright.kit.identifiers import uuid7
 from apiwright.kit.postgres_url import engine_of
 from apiwright.kit.settings import Settings
@@ -71,13 +72,14 @@ def on_rows(settings: Settings) -> None:
         command.upgrade(config, "head")
         asyncio.run(_on(url, fill))
         command.downgrade(config, str(before))
-        _compare(counted, asyncio.run(_on(url, _count)))
+        may_stay = "if_not_exists=True" in Path(last.path).read_text()  # kit.adoption
+        _compare(counted, asyncio.run(_on(url, _count)), may_stay)
         command.upgrade(config, "head")
 
 
-def _compare(before: dict[str, int], after: dict[str, int]) -> None:
+def _compare(before: dict[str, int], after: dict[str, int], may_stay: bool) -> None:
     lost = [name for name, rows in before.items() if after.get(name, 0) < rows]
-    left = [name for name in after if name not in before]
+    left = [name for name in after if name not in before and not may_stay]
     if lost or left:
         what = f"lost rows of {', '.join(lost)}" if lost else f"left {', '.join(left)} behind"
         raise RuntimeError(f"the way down {what}")
@@ -144,6 +146,9 @@ def main(arguments: list[str]) -> dict[str, Any]:
     if arguments[:1] == ["revise"]:
         written = revise(settings, arguments[1])
         return {"written": str(written) if written else None}
+    if arguments[:1] == ["adopt"]:
+        job = json.loads(Path(arguments[1]).read_text())
+        return {"written": str(adopt(settings, **job))}
     return {"on_empty": _said(on_empty, settings), "on_rows": _said(on_rows, settings)}
 
 

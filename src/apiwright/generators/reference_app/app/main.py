@@ -20,6 +20,7 @@ web.install(app, settings)
 
 # they are asked in this order: the busiest first
 app.include_router(tasks.router, prefix="/api/v1")
+app.include_router(tasks.nested, prefix="/api/v1")
 app.include_router(projects.router, prefix="/api/v1")
 app.include_router(tags.router, prefix="/api/v1")
 app.include_router(templates.router, prefix="/api/v1")

@@ -72,13 +72,19 @@ def test_a_post_that_is_sent_again_with_its_key_makes_one_project(ada: TestClien
     assert (again.status_code, again.json()) == (201, first.json())
 
 
-def test_tasks_of_a_project_are_listed_and_go_with_it(ada: TestClient) -> None:
+def test_tasks_of_a_project_are_listed_and_go_with_it(
+    ada: TestClient, bob: TestClient, client: TestClient
+) -> None:
     project_id = create(ada)
     body = {"title": "Dig", "project_id": project_id}
     task = ada.post(TASKS, json=body).json()
     ada.post(TASKS, json={"title": "Elsewhere"})
     listed = ada.get(TASKS, params={"project_id": project_id}).json()["items"]
     assert listed == [task]
+    nested = f"{PROJECTS}/{project_id}/tasks"
+    assert ada.get(nested).json()["items"] == [task]
+    assert bob.get(nested).status_code == 404
+    assert client.get(nested).status_code == 401
     ada.delete(f"{PROJECTS}/{project_id}")
     assert ada.get(f"{TASKS}/{task['id']}").status_code == 404
 

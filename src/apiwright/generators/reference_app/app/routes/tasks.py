@@ -2,7 +2,7 @@ from typing import Annotated
 from uuid import UUID
 
 from apiwright.kit.logins import UserSession
-from apiwright.kit.pagination import Page
+from apiwright.kit.pagination import Page, PageParams
 from fastapi import APIRouter, Query
 
 from app.models import Tag, Task
@@ -11,6 +11,7 @@ from app.schemas.task import TaskCreate, TaskPublic, TaskQuery, TaskUpdate
 from app.services import task_service
 
 router = APIRouter(prefix="/tasks", tags=["tasks"])
+nested = APIRouter(tags=["tasks"])
 
 
 @router.get("", response_model=Page[TaskPublic])
@@ -51,3 +52,10 @@ async def tag_task(session: UserSession, task_id: UUID, tag_id: UUID) -> None:
 @router.delete("/{task_id}/tags/{tag_id}", status_code=204)
 async def untag_task(session: UserSession, task_id: UUID, tag_id: UUID) -> None:
     await task_service.untag(session, task_id, tag_id)
+
+
+@nested.get("/projects/{project_id}/tasks", response_model=Page[TaskPublic])
+async def list_project_tasks(
+    session: UserSession, project_id: UUID, page: PageParams
+) -> Page[Task]:
+    return await task_service.list_project_tasks(session, project_id, page)

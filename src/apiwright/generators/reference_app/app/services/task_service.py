@@ -1,10 +1,10 @@
 from uuid import UUID
 
-from apiwright.kit.pagination import Page
+from apiwright.kit.pagination import Page, PageParams
 from apiwright.kit.session import Session
 from sqlmodel import col, select
 
-from app.models import Tag, Task, TaskTag
+from app.models import Project, Tag, Task, TaskTag
 from app.schemas.task import TaskCreate, TaskQuery, TaskUpdate
 
 
@@ -55,3 +55,8 @@ async def tag(session: Session, task_id: UUID, tag_id: UUID) -> None:
 async def untag(session: Session, task_id: UUID, tag_id: UUID) -> None:
     link = await session.get_one(TaskTag, (task_id, tag_id))
     await session.delete(link)
+
+
+async def list_project_tasks(session: Session, project_id: UUID, page: PageParams) -> Page[Task]:
+    await session.get_one(Project, project_id)
+    return await session.page(select(Task).where(Task.project_id == project_id), page)
