@@ -76,3 +76,15 @@ def test_two_checks_may_each_say_that_the_other_finds_the_same() -> None:
     ):
         (one,) = merged(findings, [door])
         assert one.rule == "open-door"
+
+
+def test_a_rule_that_finds_what_several_probes_see_takes_them_all() -> None:
+    def nothing(code: object) -> Iterable[Finding]:
+        return ()
+
+    nothing.__module__ = "apiwright.checks.rules.open_door"
+    door = Check(nothing, "high", "code", same_as=("a-window", "the-roof"))
+    window = replace(SEEN, rule="a-window")
+    roof = at(replace(SEEN, rule="the-roof"), path="/notes", line=20)
+    (one,) = merged([at(READ, window.where, roof.where), window, roof], [door])
+    assert (one.rule, one.proof) == ("open-door", "request")

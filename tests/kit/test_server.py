@@ -3,13 +3,14 @@
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import suppress
+from typing import Any
 
 import pytest
 from fastapi import FastAPI, Request
 from starlette.responses import StreamingResponse
 from uvicorn import Config, Server
 
-from apiwright.kit.server import Protocol
+from apiwright.kit.server import Protocol, _Joined
 
 pytestmark = pytest.mark.anyio
 
@@ -159,3 +160,52 @@ async def test_a_byte_now_and_then_does_not_help(port: int) -> None:
 async def test_a_slow_answer_is_waited_for(port: int) -> None:
     close = b"GET /slow HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n"
     assert (await said(port, close)).count(b"\r\n.\r\n") == 8
+
+
+class Pieces:
+    """A transport that only notes what would be sent at once."""
+
+    def __init__(self) -> None:
+        self.sent: list[bytes] = []
+        self.closed_after: int | None = None
+
+    def write(self, data: bytes) -> None:
+        self.sent.append(data)
+
+    def writelines(self, parts: list[bytes]) -> None:
+        self.sent.append(b"".join(parts))
+
+    def is_closing(self) -> bool:
+        return False
+
+    def close(self) -> None:
+        self.closed_after = len(self.sent)
+
+
+def joined(pieces: Any) -> _Joined:
+    return _Joined(pieces, asyncio.get_running_loop())
+
+
+async def test_head_and_body_are_sent_at_once() -> None:
+    pieces = Pieces()
+    transport = joined(pieces)
+    for part in (b"head", b"body", b"next head", b"next body"):
+        transport.write(part)
+    await asyncio.sleep(0)
+    assert pieces.sent == [b"headbody", b"next headnext body"]
+
+
+async def test_what_nothing_follows_is_sent_without_delay() -> None:
+    pieces = Pieces()
+    transport = joined(pieces)
+    transport.write(b"head")
+    await asyncio.sleep(0)
+    assert pieces.sent == [b"head"]
+
+
+async def test_what_was_written_is_sent_before_the_connection_closes() -> None:
+    pieces = Pieces()
+    transport = joined(pieces)
+    transport.write(b"head")
+    transport.close()
+    assert (pieces.sent, pieces.closed_after) == ([b"head"], 1)

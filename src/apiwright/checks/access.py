@@ -64,6 +64,11 @@ class Shelf:
     """Its row says whose it is."""
     accesses: tuple[Access, ...] = field(default=())
 
+    @property
+    def what(self) -> str:
+        """In words, that go on after "another user": made by POST /notes."""
+        return f"{'made by' if self.maker.method == 'POST' else 'has in'} {self.maker}"
+
     def of(self, kind: Kind) -> tuple[Access, ...]:
         return tuple(one for one in self.accesses if one.kind == kind and not one.public)
 
@@ -97,7 +102,8 @@ class Shelf:
             return
         reads = self.of("read")
         whole = [one for one in reads if one.operation.path.rstrip("/").endswith("}")] or reads
-        kept = bool(whole) and not any(one.open for one in whole)
+        kept = self.maker.method == "GET"  # another's list did not show it
+        kept = kept or (bool(whole) and not any(one.open for one in whole))
         lists = [one for one in self.accesses if one.kind == "list"]
         kept = kept or any(not one.open and not _is_mine(one) for one in lists)
         wrong = kept or (self.owned and self.refuses_nothing)

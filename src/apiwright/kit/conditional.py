@@ -85,7 +85,7 @@ def _has_tag(start: Message) -> bool:
     return (
         start["status"] in (200, 201)
         and may_be_held(start)
-        and all(name != b"etag" for name, _ in start["headers"])
+        and b"etag" not in dict(start["headers"])
     )
 
 
@@ -152,7 +152,7 @@ def _columns(model: type[SQLModel]) -> Callable[[SQLModel], Any]:
 
 def _header(scope: Scope, wanted: bytes) -> str:
     values = [value for name, value in scope["headers"] if name == wanted]
-    return b", ".join(values).decode("latin-1")
+    return b", ".join(values).decode("latin-1") if values else ""
 
 
 @may_answer(412)

@@ -90,7 +90,8 @@ class Database:
         if user_id is None:
             return self._anonymous
         begin = self._in_login if login_id else self._as_user
-        return Scope(begin.format(user_id, login_id), user_id, login_id, self._system)
+        text = begin.format(str(user_id), str(login_id))  # which takes each several times
+        return Scope(text, user_id, login_id, self._system)
 
     def request_session(
         self, scope: ASGIScope, user_id: UUID | None, login_id: UUID | None = None

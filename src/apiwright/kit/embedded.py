@@ -336,3 +336,18 @@ def _reachable(installed: Path, account: Account | None, home: Path) -> Path:
         draft.rename(copy)
         return copy / place
     return installed
+
+
+def _serve(folder: Path) -> None:
+    """For another process that may not import the kit: says the URL; when its standard input is
+    closed, the server is stopped and its data deleted."""
+    try:
+        with running(folder) as url:
+            print(url, flush=True)
+            sys.stdin.read()
+    finally:
+        remove(folder)
+
+
+if __name__ == "__main__":
+    _serve(Path(sys.argv[1]))

@@ -14,6 +14,7 @@ import threading
 from contextlib import suppress
 from contextvars import ContextVar
 from datetime import UTC, datetime
+from random import getrandbits
 from time import perf_counter
 from types import TracebackType
 from typing import Any, TextIO
@@ -251,7 +252,7 @@ class _Requests:
         if kind == "lifespan" or REQUEST_ID in scope:  # of an app that this one is mounted in
             await self._app(scope, receive, send)
             return
-        request_id = scope[REQUEST_ID] = _given(scope) or os.urandom(16).hex()
+        request_id = scope[REQUEST_ID] = _given(scope) or f"{getrandbits(128):032x}"
         header = (b"x-request-id", request_id.encode())
         status = 0
         started = perf_counter()

@@ -13,7 +13,6 @@ import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
 from contextlib import asynccontextmanager
 from typing import Any
-from weakref import WeakKeyDictionary, WeakSet
 
 import asyncpg
 from asyncpg import Connection
@@ -39,6 +38,8 @@ _CLOSES_WITHIN = 2.0  # seconds
 _GOES_ON = 0.01  # seconds, in one transaction; then its clock and its user are asked anew
 _STAYS_OPEN = 0.005  # seconds, for a transaction that only read
 
+_NOBODY: tuple[object, float] = (None, 0.0)
+
 
 class Pool:
     """At most `size` connections, opened when first needed; the last one used is taken first."""
@@ -47,9 +48,9 @@ class Pool:
         self._connect = connect
         self._free = asyncio.Semaphore(size)
         self._idle: list[Connection] = []
-        self._reading: dict[Connection, object] = {}  # idle in a transaction, and whose it was
-        self._begun: WeakKeyDictionary[Connection, float] = WeakKeyDictionary()
-        self._gone: WeakSet[Connection] = WeakSet()
+        # idle in a transaction: whose it was, and when it began
+        self._reading: dict[Connection, tuple[object, float]] = {}
+        self._lent: dict[Connection, float] = {}  # in use, and when its transaction began
         self._sweep: asyncio.Task[None] | None = None
         self._closing: set[asyncio.Task[None]] = set()
         self._closed = False
@@ -59,12 +60,13 @@ class Pool:
         no row. Raises the 503 problem when none gets free, or Postgres does not answer, in time,
         and one of CUT when the connection was lost."""
         connection = await self._take(holder)
-        reader = self._reading.pop(connection, None)
+        reader, begun = self._reading.pop(connection, _NOBODY)
         now = time.monotonic()
-        if reader is holder and now < self._begun.get(connection, 0.0) + _GOES_ON:
+        if reader is holder and now < begun + _GOES_ON:
+            self._lent[connection] = begun
             return connection
+        self._lent[connection] = now
         try:
-            self._begun[connection] = now
             said = await connection.execute(f"COMMIT; {begin}" if reader else begin)
             if said == "SELECT 1":
                 return connection
@@ -103,20 +105,26 @@ class Pool:
         else:
             await self._free.acquire()
         try:
-            for connection in self._idle:
-                mine = self._reading.get(connection) is holder is not None
-                if mine and not connection.is_closed():
-                    self._idle.remove(connection)
-                    return connection
-            while self._idle:
-                connection = self._idle.pop()
-                if not connection.is_closed():
-                    return connection
-                self._reading.pop(connection, None)
-            return await self._open()
+            connection = self._from_idle(holder) or await self._open()
         except BaseException:
             self._free.release()
             raise
+        self._lent[connection] = 0.0
+        return connection
+
+    def _from_idle(self, holder: object) -> Connection | None:
+        """The one that the holder read on, else the last one used."""
+        for connection in self._idle:
+            mine = self._reading.get(connection, _NOBODY)[0] is holder is not None
+            if mine and not connection.is_closed():
+                self._idle.remove(connection)
+                return connection
+        while self._idle:
+            connection = self._idle.pop()
+            if not connection.is_closed():
+                return connection
+            self._reading.pop(connection, None)
+        return None
 
     async def _open(self) -> Connection:
         now = asyncio.get_running_loop().time
@@ -138,25 +146,25 @@ class Pool:
         """Back after a clean end: no transaction open."""
         if self._closed:
             self.drop(connection)
-        elif connection not in self._gone:
+        elif self._lent.pop(connection, None) is not None:  # else it was dropped
             self._idle.append(connection)
             self._free.release()
 
     def give_reading(self, connection: Connection, holder: object) -> None:
         """Back in a transaction that only read."""
-        if self._closed or connection in self._gone:
+        begun = self._lent.get(connection)
+        if self._closed or begun is None:
             self.drop(connection)
             return
-        self._reading[connection] = holder
+        self._reading[connection] = holder, begun
         self.give(connection)
         if self._sweep is None:
             self._sweep = asyncio.create_task(self._commit_what_nobody_takes())
 
     def drop(self, connection: Connection) -> None:
         """Back in an unknown state: closed, and what it was doing is cancelled."""
-        if connection in self._gone:  # by another task that used it at the same time
+        if self._lent.pop(connection, None) is None:  # by another task that used it, too
             return
-        self._gone.add(connection)
         self._free.release()
         if not connection.is_closed():
             self._close_later(_close(connection))
@@ -184,12 +192,12 @@ class Pool:
         await asyncio.gather(*self._closing)
 
     async def _commit_what_nobody_takes(self) -> None:
-        waited: dict[Connection, object] = {}
+        waited: dict[Connection, tuple[object, float]] = {}
         try:
             while self._reading:
                 await asyncio.sleep(_STAYS_OPEN)
-                for connection, holder in waited.items():
-                    if self._reading.get(connection) is holder and connection in self._idle:
+                for connection, read in waited.items():
+                    if self._reading.get(connection) is read and connection in self._idle:
                         await self._commit(connection)
                 waited = dict(self._reading)
         finally:
@@ -201,6 +209,7 @@ class Pool:
             self._free.release()
             return
         self._idle.remove(connection)
+        self._lent[connection] = 0.0
         if await self._committed(connection):
             self.give(connection)
 

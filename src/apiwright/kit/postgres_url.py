@@ -2,14 +2,16 @@
 
 import re
 import ssl
+from typing import TYPE_CHECKING
 from urllib.parse import SplitResult, parse_qsl, urlencode, urlsplit
 
 import asyncpg
 from asyncpg import Connection
-from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
-from sqlalchemy.pool import NullPool
 
 from apiwright.errors import ApiwrightError
+
+if TYPE_CHECKING:
+    from sqlalchemy.ext.asyncio import AsyncEngine
 
 _HOST = r"(\[[^]]*\]|[^]@:,[]*)(:\d+)?"
 _PLACE = re.compile(rf"([^@]*@)?{_HOST}(,{_HOST})*")
@@ -30,8 +32,11 @@ async def connect(url: str, *, command_timeout: float | None = None) -> Connecti
     )
 
 
-def engine_of(url: str) -> AsyncEngine:
+def engine_of(url: str) -> "AsyncEngine":
     """SQLAlchemy's engine on the same URL. It keeps no connection."""
+    from sqlalchemy.ext.asyncio import create_async_engine
+    from sqlalchemy.pool import NullPool
+
     unnamed = {"prepared_statement_cache_size": 0, "prepared_statement_name_func": str}
     return create_async_engine(
         "postgresql+asyncpg://",

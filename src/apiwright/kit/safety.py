@@ -29,7 +29,7 @@ _HEALTH = ("/health/live", "/health/ready")  # asked by address, and without TLS
 _PATIENCE = 30.0  # seconds without a byte of the body
 _SLOWEST = 1000  # bytes a second, once that patience has passed
 
-_RESPONDER = "starlette._body_limit_responder"
+_SIZE = "starlette._body_limit_responder"
 """In the ASGI scope, where Starlette keeps what counts the body: a route's `max_body_size` changes
 the limit of the one that it finds. Private; under another name the smaller limit would hold."""
 
@@ -84,6 +84,17 @@ class _Safety:
         return name in self._hosts or name.endswith(self._domains) or _is_health(scope)
 
 
+class _Size:
+    """Of a body. By itself, because it is in the scope: what is there and holds the scope, or what
+    receives and sends, closes a circle, and all of the request stays until that is collected."""
+
+    __slots__ = ("max_body_size", "total_size")
+
+    def __init__(self, max_body_size: int) -> None:
+        self.max_body_size = max_body_size
+        self.total_size = 0
+
+
 class _Exchange:
     """One request and its response."""
 
@@ -93,42 +104,42 @@ class _Exchange:
         "_receive",
         "_scope",
         "_send",
+        "_size",
         "_waited",
-        "max_body_size",
         "secure",
-        "total_size",
     )
 
     def __init__(self, scope: Scope, receive: Receive, send: Send, max_body_size: int) -> None:
         self._scope = scope
         self._receive = receive
         self._send = send
-        self.max_body_size = max_body_size
-        self.total_size = 0
+        self._size = _Size(max_body_size)
         self.secure = False
         self._waited = 0.0  # for the body, in seconds
         self._complete = self._begun = False
-        scope.setdefault(_RESPONDER, self)  # one is there already when an outer app limits, too
+        scope.setdefault(_SIZE, self._size)  # one is there already when an outer app limits, too
 
     async def receive(self) -> Message:
         if self._complete:  # only whether the client leaves: that may take long
             return await self._receive()
-        if not self.total_size:
+        size = self._size
+        if not size.total_size:
             length = header(self._scope, b"content-length")
             self._refuse_above(int(length[:20]) if length.isdigit() else 0)
         message = await self._chunk()
         if message["type"] == "http.request":
-            self.total_size += len(message.get("body", b""))
-            self._refuse_above(self.total_size)
+            size.total_size += len(message.get("body", b""))
+            self._refuse_above(size.total_size)
         self._complete = not message.get("more_body", False)
         return message
 
     def _refuse_above(self, size: int) -> None:
-        if size > self.max_body_size:
-            raise Problem(413, f"A body may have {self.max_body_size} bytes here.")
+        most = self._size.max_body_size
+        if size > most:
+            raise Problem(413, f"A body may have {most} bytes here.")
 
     async def _chunk(self) -> Message:
-        late = max(0.0, self._waited - self.total_size / _SLOWEST)
+        late = max(0.0, self._waited - self._size.total_size / _SLOWEST)
         asked = perf_counter()
         try:
             async with timeout(_PATIENCE - late):

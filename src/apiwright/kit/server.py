@@ -1,5 +1,6 @@
 """How large the head of a request may be, and how slow: what uvicorn leaves open, and an app never
-sees. `apiwright dev` and `run` serve with it, and `uvicorn --http apiwright.kit.server:Protocol`.
+sees. And an answer's head is sent together with its body. `apiwright dev` and `run` serve with it,
+and `uvicorn --http apiwright.kit.server:Protocol`.
 """
 
 import asyncio
@@ -10,6 +11,44 @@ from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 from apiwright.kit.problems import Problem
 
 _PIECE = 8192  # bytes, after which is counted
+
+
+class _Joined:
+    """A transport that sends what is written twice in a row at once: head and body of an answer,
+    each of which would be a system call and a packet. What nothing follows is not held."""
+
+    def __init__(self, transport: asyncio.Transport, loop: asyncio.AbstractEventLoop) -> None:
+        self.original = transport
+        self.is_closing = transport.is_closing
+        self._loop = loop
+        self._held: bytes | None = None
+        self._timer: asyncio.Handle | None = None
+
+    def write(self, data: bytes) -> None:
+        held, self._held = self._held, None
+        if held is None:
+            self._held = data
+            self._timer = self._loop.call_soon(self._flush)
+        else:
+            self._stop()
+            self.original.writelines([held, data])
+
+    def close(self) -> None:
+        self._stop()
+        self._flush()
+        self.original.close()
+
+    def _stop(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+
+    def _flush(self) -> None:
+        held, self._held = self._held, None
+        if held is not None:
+            self.original.write(held)
+
+    def __getattr__(self, name: str) -> Any:  # as the transport has it
+        return getattr(self.original, name)
 
 
 class Protocol(HttpToolsProtocol):
@@ -26,7 +65,8 @@ class Protocol(HttpToolsProtocol):
         self._refused = False
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as uvicorn's
-        super().connection_made(transport)
+        joined: Any = _Joined(transport, self.loop)
+        super().connection_made(joined)
         self._waiting_since = self.loop.time()
         self._timer = self.loop.call_later(self.patience, self._look)
 
@@ -36,6 +76,7 @@ class Protocol(HttpToolsProtocol):
 
     def handle_websocket_upgrade(self) -> None:
         self._stop()
+        self.transport = self.transport.original  # type: ignore[attr-defined]  # it is ours
         super().handle_websocket_upgrade()
 
     def data_received(self, data: bytes) -> None:

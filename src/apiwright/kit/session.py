@@ -467,9 +467,9 @@ class Session:
         try:
             if shape.returns_rows:
                 rows = await shape.rows(connection, values, user_id)
-                result = Rows[Any](rows, len(rows))
+                result: Rows[Any] = Rows(rows, len(rows))  # Rows[Any](…) would cost as much again
             else:
-                result = Rows[Any]([], await shape.count(connection, values, user_id))
+                result = Rows([], await shape.count(connection, values, user_id))
             if self._ended:  # meanwhile, by another task
                 raise RuntimeError("The session ended before its statement did.")
         except BaseException as error:

@@ -432,15 +432,15 @@ def _instance_maker(
 def become(row: Any, stored: Any) -> None:
     """Make of an instance that was just written the one that came back."""
     state: InstanceState[Any] = inspect(row)
-    values = stored.__dict__
-    for attribute in state.mapper.column_attrs:
-        state.dict[attribute.key] = values[attribute.key]
+    values = dict(stored.__dict__)
+    of_stored = values.pop("_sa_instance_state")
+    state.dict.update(values)
     state._commit_all(state.dict)
-    state.key = inspect(stored).key
+    state.key = of_stored.key
     if refreshed := state.manager.dispatch.refresh:
         refreshed(state, None, None)
-    if lazy := _refusals(state.mapper):
-        state.callables = lazy
+    if of_stored.callables:
+        state.callables = of_stored.callables
 
 
 def _refusals(mapper: Mapper[Any]) -> dict[str, Callable[[Any, Any], Any]]:

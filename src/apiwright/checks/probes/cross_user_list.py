@@ -46,7 +46,7 @@ def cross_user_list(world: World) -> Iterator[Finding]:
             operation = access.operation
             yield cross_user_list.finding(
                 operation.route.at,
-                f"It shows what another user made by {shelf.maker}: begin the statement with the"
+                f"It shows what another user {shelf.what}: begin the statement with the"
                 " owner's condition.",
                 evidence=f"A: {access.thing.answer}\nB: {access.other}",
                 curl=access.other.request.curl,

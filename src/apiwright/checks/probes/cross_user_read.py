@@ -54,7 +54,7 @@ def cross_user_read(world: World) -> Iterator[Finding]:
             operation = access.operation
             yield cross_user_read.finding(
                 operation.route.at,
-                f"Another user reads what a user made by {shelf.maker}: look for the row by its id"
+                f"Another user reads what a user {shelf.what}: look for the row by its id"
                 " and its owner.",
                 evidence="A: "
                 + shown([access.thing.answer]).replace("\n", "\nA: ")

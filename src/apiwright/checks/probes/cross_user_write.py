@@ -53,7 +53,7 @@ def cross_user_write(world: World) -> Iterator[Finding]:
                 operation = access.operation
                 yield cross_user_write.finding(
                     operation.route.at,
-                    f"Another user changes what a user made by {shelf.maker}: look for the row by"
+                    f"Another user changes what a user {shelf.what}: look for the row by"
                     " its id and its owner before it is changed.",
                     evidence=told(access),
                     curl=access.other.request.curl,
