@@ -1,4 +1,4 @@
-"""`python -m benchmarks.streams`: 200 answers of the assistant streamed at once by one worker, again
+"""`python -m benchmarks.streams`: 200 answers of the assistant, streamed at once by one worker, again
 and again: the memory they take, and the database connections they hold. README.md says more."""
 
 import asyncio
