@@ -1,5 +1,5 @@
-"""`python -m benchmarks.streams`: 200 answers of the assistant, streamed at once by one worker, again
-and again: the memory they take, and the database connections they hold. README.md says more."""
+"""`python -m benchmarks.streams`: 200 answers of the assistant, streamed at once by one worker,
+again and again: the memory they take, and the database connections they hold."""
 
 import asyncio
 import os
