@@ -273,7 +273,7 @@ UNUSUAL = {
         [413],
     ),
     "trailers": (CHUNKED + b"2\r\n{}\r\n0\r\nAuthorization: x\r\n\r\n", [422]),
-    "WebSocket": (LIVE + b"Connection: upgrade\r\nUpgrade: websocket\r\n\r\n", [200]),
+    "WebSocket": (LIVE + b"Connection: upgrade\r\nUpgrade: websocket\r\n\r\n", [400]),
 }
 
 

@@ -61,6 +61,17 @@ def test_a_migration_follows_the_last_one(tmp_path: Path) -> None:
         agent.plan(shop)
 
 
+def test_a_queue_that_is_there_is_left_as_it_is(tmp_path: Path) -> None:
+    shop = new.write("shop", tmp_path).folder
+    folder = shop / "migrations" / "versions"
+    text = 'revision = "abc"\ndown_revision = "0002"\nfor s in worker.schema("a", "b"): ...\n'
+    (folder / "abc_jobs.py").write_text(text)
+    apply(knowledge.plan(shop), shop)
+    (made,) = folder.glob("*documents.py")
+    assert "jobs" not in made.read_text()
+    assert "worker" not in made.read_text()
+
+
 def test_another_layout_is_refused(tmp_path: Path) -> None:
     (tmp_path / "app").mkdir()
     (tmp_path / "app" / "main.py").write_text("from fastapi import FastAPI\napp = FastAPI()\n")

@@ -4,15 +4,18 @@ import asyncio
 import json
 from collections.abc import AsyncIterator, Callable, Iterator
 from typing import Any
-from uuid import UUID
+from uuid import UUID, uuid4
 
+import httpx2
 import pytest
 from agents import Agent, Model, RunContextWrapper, function_tool
 from agents.testing import ModelStep, ScriptedModel, assistant_message, function_call
 from agents.usage import Usage
+from openai.types.responses import ResponseReasoningItem
 from pydantic import BaseModel
 from sqlmodel import select
 
+from apiwright.kit import agents
 from apiwright.kit.agents import (
     AgentSettings,
     Asker,
@@ -25,8 +28,9 @@ from apiwright.kit.agents import (
 from apiwright.kit.database import Database
 from apiwright.kit.problems import Conflict, NotFound, Problem
 from apiwright.kit.session import Session
-from tests.kit.conftest import TwoUsers
+from tests.kit.conftest import Settings, TwoUsers
 from tests.kit.models import Task, Thread, ThreadItem
+from tests.kit.test_logins import an_app
 from tests.openai_server import OpenAIServer, Step, openai_server
 
 pytestmark = pytest.mark.anyio
@@ -269,6 +273,68 @@ async def test_without_a_model_the_problem_says_what_to_set(
     with pytest.raises(Problem, match="OPENAI_API_KEY") as none:
         await Assistant(AGENT, AgentSettings()).turn(database, users.ada, thread)
     assert none.value.status_code == 503
+
+
+async def test_what_was_decided_is_done_once_whatever_becomes_of_the_answer(
+    database: Database, users: TwoUsers
+) -> None:
+    thread = await new_thread(database, users.ada)
+    await said(database, users.ada, thread, ScriptedModel([[CREATE]]), "make a task")
+    failing = ScriptedModel([])  # the tool has run, and the model does not answer
+    events = await decided(database, users.ada, thread, failing, "c1", True)
+    assert events[-1].kind == "error"
+    with pytest.raises(Conflict):
+        await decided(database, users.ada, thread, failing, "c1", True)
+    assert await tasks_of(database, users.ada) == ["made"]
+
+
+async def test_a_call_that_was_ignored_goes_with_what_was_thought_before_it(
+    database: Database, users: TwoUsers
+) -> None:
+    thread = await new_thread(database, users.ada)
+    thought = ResponseReasoningItem(id="rs_1", summary=[], type="reasoning")
+    model = ScriptedModel([[thought, CREATE], [assistant_message("Hello.")]])
+    await said(database, users.ada, thread, model, "make a task")
+    await said(database, users.ada, thread, model, "never mind")
+    assert model.last_call is not None
+    shown = [one for one in model.last_call.input if isinstance(one, dict)]
+    assert {one.get("type") for one in shown} <= {None, "message"}
+
+
+async def test_many_answers_that_begin_at_once_are_three_at_most(
+    database: Database, users: TwoUsers
+) -> None:
+    threads = [await new_thread(database, users.ada) for _ in range(10)]
+    assistant = Assistant(AGENT, AgentSettings(), ScriptedModel([]))
+    begun = await asyncio.gather(
+        *(assistant.turn(database, users.ada, one) for one in threads), return_exceptions=True
+    )
+    turns = [one for one in begun if isinstance(one, Turn)]
+    assert len(turns) <= 3
+    for turn in turns:
+        await turn.close()
+    again = await assistant.turn(database, users.ada, threads[0])
+    await again.close()
+
+
+async def test_an_ended_login_does_not_talk(
+    configured: Settings, database: Database, users: TwoUsers
+) -> None:
+    app = an_app(configured)
+    agents.install(app, AGENT, ScriptedModel([[assistant_message("Hello.")]]))
+    app.state.database = database
+
+    @app.post("/threads/{thread_id}")
+    async def say(turn: agents.ThreadTurn) -> list[str]:
+        return [event.kind async for event in turn.answer("hello")]
+
+    thread = await new_thread(database, users.ada)
+    issued = app.state.tokens.issue_for_login(users.ada, uuid4(), 0)
+    headers = {"Authorization": f"Bearer {issued.access_token}"}
+    transport = httpx2.ASGITransport(app=app)
+    async with httpx2.AsyncClient(transport=transport, base_url="http://app") as client:
+        answer = await client.post(f"/threads/{thread}", headers=headers)
+    assert answer.status_code == 401
 
 
 # over HTTP, with the SDK's own client

@@ -9,7 +9,7 @@ from uuid import UUID
 import pytest
 from sqlmodel import select
 
-from apiwright.kit import knowledge, worker
+from apiwright.kit import extraction, knowledge, worker
 from apiwright.kit.database import Database
 from apiwright.kit.embedded_index import EmbeddedIndex
 from apiwright.kit.knowledge import Knowledge, KnowledgeSettings, Passage, State
@@ -164,6 +164,83 @@ async def test_an_index_that_follows_late_commits_misses_none(
         assert len(await asked(database, search, users.ada, "bird")) == 2
 
 
+async def test_what_changes_while_an_older_transaction_runs_is_not_missed(
+    database: Database, working: worker.Queue, users: TwoUsers
+) -> None:
+    document = await added(database, users.ada, "Travel", TRAINS)
+    async with searching(database) as search, database.session(users.bob) as older:
+        await older.add(Document(title="x", media_type="text/plain", size=1))
+        async with database.session(users.ada) as session:
+            chunk = Chunk(
+                document_id=document.id, number=9, start=0, end=9, heading="", text="bird"
+            )
+            chunk = await session.add(chunk)
+        assert len(await asked(database, search, users.ada, "bird")) == 1
+        async with database.session(users.ada) as session:
+            chunk.text = "whale"
+            await session.add(chunk)
+        await older.end(keep=True)
+        await asked(database, search, users.ada, "whale")
+        assert [one.text for one in await asked(database, search, users.ada, "whale")] == ["whale"]
+
+
+async def test_what_does_not_fit_a_condition_is_not_forgotten(
+    database: Database, working: worker.Queue, users: TwoUsers, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await added(database, users.ada, "Travel", TRAINS, folder="a")
+    monkeypatch.setattr(knowledge, "_MOST_FILTERED", -1)  # too many to name
+    async with searching(database) as search:
+        async with database.session(users.ada) as session:
+            assert await search.search(session, "Lisbon", where=Document.folder == "b") == []  # type: ignore[arg-type]
+        assert len(await asked(database, search, users.ada, "Lisbon")) == 1
+
+
+async def test_a_new_version_is_not_undone_by_the_reading_of_the_old(
+    database: Database,
+    working: worker.Queue,
+    users: TwoUsers,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    read, begun, goes_on = extraction.text_of, asyncio.Event(), asyncio.Event()
+
+    async def slow(content: bytes, media_type: str) -> str:
+        if b"Lisbon" in content:
+            begun.set()
+            await goes_on.wait()
+        return await read(content, media_type)
+
+    monkeypatch.setattr(extraction, "text_of", slow)
+    async with database.session(users.ada) as session:
+        document = Document(title="x", media_type="text/markdown", size=0)
+        document = await knowledge.add(session, document, TRAINS)
+    await asyncio.wait_for(begun.wait(), 30)
+    async with database.session(users.ada) as session:
+        await knowledge.replace(session, document, b"Only ships go to Madeira.")
+    await indexed(database, users.ada, document.id)
+    goes_on.set()
+    assert await eventually(working.counts, [])
+    async with database.session(users.ada) as session:
+        text = (await session.exec(select(DocumentContent.text))).one()
+        passages = (await session.exec(select(Chunk.text))).all()
+    assert [text] == list(passages) == ["Only ships go to Madeira."]
+
+
+async def test_numbers_of_another_cluster_are_read_once(
+    database: Database, working: worker.Queue, users: TwoUsers
+) -> None:
+    await added(database, users.ada, "Travel", TRAINS)
+    async with searching(database) as search:
+        await execute(  # as after a dump and a restore: no trigger runs
+            database.url,
+            "SET session_replication_role = replica; UPDATE chunk SET changed = 1000000000000",
+        )
+        for _ in range(3):
+            assert len(await asked(database, search, users.ada, "Lisbon")) == 1
+        index = search._index
+        assert isinstance(index, EmbeddedIndex)
+        assert index._after_mark == set()
+
+
 async def test_a_condition_on_ones_own_fields(
     database: Database, working: worker.Queue, users: TwoUsers
 ) -> None:
@@ -264,6 +341,20 @@ async def test_passages_are_found_by_words_and_by_meaning(
         openai.fails += [400]
         (found,) = await asked(database, search, users.ada, "the oven of Lisbon")
         assert (found.by_words, found.by_meaning) == (1, None)
+
+
+async def test_vectors_that_do_not_fit_leave_the_words(
+    openai: OpenAIServer, database: Database, working: worker.Queue, users: TwoUsers
+) -> None:
+    await added(database, users.ada, "Travel", TRAINS)
+    openai.fails += [400]  # when the search begins: it knows no dimension
+    async with searching(database) as search:
+        found, *_ = await asked(database, search, users.ada, "Lisbon")
+        assert found.by_words == 1
+    openai.dimensions = 48
+    async with searching(database) as search:
+        found, *_ = await asked(database, search, users.ada, "Lisbon")
+        assert found.by_words == 1
 
 
 async def test_many_passages_are_embedded_in_steps_through_failures(

@@ -94,6 +94,10 @@ def _migration(root: Path, part: Part, name: str, source: Traversable) -> Iterat
     head = _head(known.values())
     number = f"{int(head) + 1:04}" if head.isdigit() else f"{label}_{head}"[:32]
     text = source.read_text(encoding="utf-8").replace("reference_app", name)
+    if any("worker.schema(" in each for each in known.values()):  # there is a queue already
+        text = text.replace("*worker.schema(USER, SYSTEM), ", "")
+        text = text.replace("import knowledge, worker", "import knowledge")
+        text = text.replace('    op.execute("DROP SCHEMA jobs CASCADE")\n', "")
     text = re.sub(r'^revision = ".*"$', f'revision = "{number}"', text, flags=re.MULTILINE)
     text = re.sub(r'^down_revision = ".*"$', f'down_revision = "{head}"', text, flags=re.MULTILINE)
     yield Change(f"migrations/versions/{number}_{label}.py", NewFile(text))

@@ -8,6 +8,7 @@ a document or a model says widens nothing. No connection is held while an answer
 
 import asyncio
 import inspect
+import json
 import logging
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
@@ -57,6 +58,7 @@ P = ParamSpec("P")
 R = TypeVar("R")
 
 _MOST_ITEMS = 200  # of a thread that the model is shown
+_MOST_CHARACTERS = 40_000  # of these; each call of a run is charged for them
 _MOST_AT_ONCE = 3  # answers that are being made for one user
 _TOOL_SECONDS = 20.0
 _SLACK = timedelta(seconds=15)
@@ -245,7 +247,13 @@ class _Items:
         )
         async with self._asker.session() as session:
             found = (await session.exec(newest)).all()
-        return _whole(found[::-1])
+        left, kept = _MOST_CHARACTERS, []
+        for one in found:
+            left -= len(json.dumps(one))
+            if left < 0:
+                break
+            kept.append(one)
+        return _whole(kept[::-1])
 
     async def add_items(self, items: Sequence[Any]) -> None:
         async with self._asker.session() as session:
@@ -273,17 +281,23 @@ class _Items:
 
 
 def _whole(items: list[Any]) -> list[Any]:
-    """Without results whose calls are not there any more, and calls that never got a result: a
-    model refuses these."""
+    """From something that the user said, without results whose calls are not there any more, and
+    calls that never got a result, with what the model thought before these: it refuses them."""
+    begin = next((at for at, one in enumerate(items) if one.get("role") == "user"), len(items))
+    items = items[begin:]
     calls = {one.get("call_id") for one in items if one.get("type") == "function_call"}
     results = {one.get("call_id") for one in items if one.get("type") == "function_call_output"}
-    both = calls & results
-    return [
-        one
-        for one in items
-        if one.get("type") not in ("function_call", "function_call_output")
-        or one.get("call_id") in both
-    ]
+    whole: list[Any] = []
+    for one in items:
+        orphan = one.get("call_id") not in calls & results
+        if one.get("type") == "function_call_output" and orphan:
+            continue
+        if one.get("type") == "function_call" and orphan:
+            while whole and whole[-1].get("type") == "reasoning":
+                whole.pop()
+            continue
+        whole.append(one)
+    return whole
 
 
 class Turn:
@@ -316,6 +330,11 @@ class Turn:
             if one.raw_item.call_id == call:  # type: ignore[union-attr]  # of a function's call
                 assert state is not None
                 state.approve(one) if approve else state.reject(one)
+                self._pending = None  # decided once, whatever becomes of the answer
+                thread = _models().thread
+                free = update(thread).where(thread.id == self._thread_id).values(pending=None)
+                async with self.asker.session() as session:
+                    await session.exec(free)
                 return state
         raise Conflict("No such call waits for a decision (any more).")
 
@@ -487,14 +506,20 @@ class Assistant:
         )
         async with asker.session() as session:
             await session.get_one(thread, thread_id)
-            others = select(func.count()).select_from(thread).where(busy)
-            if (await session.exec(others)).one() >= _MOST_AT_ONCE:
-                detail = "Several answers are being made for you: wait for one of them."
-                raise Problem(429, detail, headers={"Retry-After": "5"})
             taken = (await session.exec(take)).first()
         if taken is None:
             raise Conflict("An answer is being made in this thread.")
-        return Turn(self, self._model, asker, taken[0])
+        turn = Turn(self, self._model, asker, taken[0])
+        try:  # counted once it is seen by the others, so that they cannot all see none
+            async with asker.session() as session:
+                all_ = select(func.count()).select_from(thread).where(busy)
+                if (await session.exec(all_)).one() > _MOST_AT_ONCE:
+                    detail = "Several answers are being made for you: wait for one of them."
+                    raise Problem(429, detail, headers={"Retry-After": "5"})
+        except BaseException:
+            await turn.close()
+            raise
+        return turn
 
 
 def _client(settings: AgentSettings) -> AsyncOpenAI | None:
@@ -535,6 +560,7 @@ async def _turn(
     # closed here, not where the answer is streamed: there, a client that leaves is not noticed
     state = request.app.state
     assistant: Assistant = state.assistant
+    await session.get_one(_models().thread, thread_id)  # 401 when the login has ended
     turn = await assistant.turn(database, session.user_id, thread_id, state)
     try:
         yield turn

@@ -50,6 +50,8 @@ _FOLLOWS_FOR = 12 * 3600.0  # seconds; deletions are told of for longer than tha
 _REMOVED = table("removed", column("chunk_id"), column("changed"), schema="knowledge")
 _NOW_FINISHED = cast(cast(func.pg_snapshot_xmin(func.pg_current_snapshot()), Text), BigInteger)
 """Every transaction with a smaller number has ended."""
+_NEXT = cast(cast(func.pg_snapshot_xmax(func.pg_current_snapshot()), Text), BigInteger)
+"""No transaction has this number yet; a row may, that a dump brought here from elsewhere."""
 
 
 class EmbeddedIndex:
@@ -84,7 +86,8 @@ class EmbeddedIndex:
                 UpdateOperation.create_field_index(field, KeywordIndexParams(is_tenant=tenant))
             )
         self._mark = 0
-        self._after_mark: set[UUID] = set()  # known already, of what is not older than the mark
+        self._after_mark: set[tuple[UUID, int]] = set()
+        """Known already, of what is not older than the mark; and the number of each."""
         self._followed = monotonic()
         self._size = 0
         self._warned = False
@@ -122,13 +125,15 @@ class EmbeddedIndex:
 
     async def _follow(self, session: Session) -> None:
         chunks = self._chunks
-        finished: int = (await session.exec(select(_NOW_FINISHED))).one()[0]
+        numbers: Any = select(_NOW_FINISHED, _NEXT)
+        finished, following = (await session.exec(numbers)).one()
+        until = following if self._mark else 2**63 - 1
         gone = await session.exec(
             select(_REMOVED.c.chunk_id).where(_REMOVED.c.changed >= self._mark)
         )
         removed = [row[0] for row in gone.all()]
         changed, last = self._mark, UUID(int=0)
-        seen: dict[UUID, int] = {}
+        seen: set[tuple[UUID, int]] = set()
         while True:
             rows = await session.exec(
                 select(
@@ -136,11 +141,12 @@ class EmbeddedIndex:
                     chunks.vector, chunks.embedded_by, chunks.changed,
                 )
                 .where(func.row(chunks.changed, chunks.id) > func.row(changed, last))
+                .where(chunks.changed < until)
                 .order_by(col(chunks.changed), col(chunks.id))
                 .limit(_ROWS)
             )  # fmt: skip
             found: list[Any] = rows.all()
-            new = [row for row in found if row.id not in self._after_mark]
+            new = [row for row in found if (row.id, row.changed) not in self._after_mark]
             for start in range(0, len(new), _AT_ONCE):
                 await asyncio.to_thread(self._put, new[start : start + _AT_ONCE])
             seen.update((row.id, row.changed) for row in found)
@@ -151,7 +157,7 @@ class EmbeddedIndex:
             for start in range(0, len(removed), _AT_ONCE):
                 await self.forget(removed[start : start + _AT_ONCE])
         self._size = self._shard.info().points_count
-        self._after_mark = {id_ for id_, number in seen.items() if number >= finished}
+        self._after_mark = {one for one in seen if finished <= one[1] < following}
         self._mark = finished
 
     def _put(self, rows: Sequence[Any]) -> None:
@@ -161,11 +167,17 @@ class EmbeddedIndex:
                 row.owner_id,
                 row.document_id,
                 self._encoder.of_passage(f"{row.heading}\n{row.text}"),
-                floats(row.vector) if row.embedded_by == self._model else None,
+                self._dense(row),
             )
             for row in rows
         ]
         self._shard.update(UpdateOperation.upsert_points([_edge(point) for point in points]))
+
+    def _dense(self, row: Any) -> list[float] | None:
+        if self._dimension is None or row.embedded_by != self._model:
+            return None
+        vector = floats(row.vector)
+        return vector if vector is not None and len(vector) == self._dimension else None
 
     def _search(self, question: Question) -> Hits:
         mine: list[Any] = [FieldCondition("owner", match=MatchValue(str(question.owner_id)))]

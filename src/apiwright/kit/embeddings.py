@@ -59,7 +59,8 @@ class Embeddings:
             )
         except OpenAIError as error:
             raise EmbeddingFailed(f"The embeddings failed: {type(error).__name__}.") from error
-        vectors = [one.embedding for one in sorted(answer.data, key=lambda one: one.index)]
+        data = answer.data or []  # None: some endpoints say 200 and mean an error
+        vectors = [one.embedding for one in sorted(data, key=lambda one: one.index)]
         dimensions = {len(vector) for vector in vectors}
         if len(vectors) != len(texts) or len(dimensions) != 1:
             raise EmbeddingFailed("The embeddings failed: not one vector for each text.")

@@ -17,14 +17,19 @@ import re
 import resource
 import sys
 from collections.abc import Callable
+from weakref import WeakKeyDictionary
 
 from markdownify import MarkdownConverter
 from pypdf import PdfReader
 
 _SECONDS = 60
+_AT_ONCE = 2  # each may take all of its memory
 _MEMORY = 1024**3  # of address space
 _MOST_CHARACTERS = 5_000_000
 _MOST_PAGES = 5_000
+
+
+_slots: WeakKeyDictionary[asyncio.AbstractEventLoop, asyncio.Semaphore] = WeakKeyDictionary()
 
 
 class Unreadable(Exception):
@@ -36,6 +41,11 @@ async def text_of(content: bytes, media_type: str) -> str:
     by \\n. Takes a minute at most. Raises Unreadable."""
     if media_type not in READERS:
         raise Unreadable(f"Files of the type {media_type} are not read.")
+    async with _slots.setdefault(asyncio.get_running_loop(), asyncio.Semaphore(_AT_ONCE)):
+        return await _text_of(content, media_type)
+
+
+async def _text_of(content: bytes, media_type: str) -> str:
     process = await asyncio.create_subprocess_exec(
         sys.executable, "-I", "-m", __name__, media_type,
         stdin=asyncio.subprocess.PIPE,

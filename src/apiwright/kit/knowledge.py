@@ -7,8 +7,9 @@ passages; what is found is read again in the asker's own session before anybody 
 import asyncio
 import logging
 import re
+from bisect import bisect_left
 from collections.abc import AsyncIterator, Iterator, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from datetime import timedelta
 from enum import StrEnum
@@ -281,22 +282,33 @@ class _Job(BaseModel):
     tries: int = 0
 
 
-@task(timeout=timedelta(minutes=5))
+@task(timeout=timedelta(minutes=15))
 async def index_document(session: Session, job: _Job) -> None:
     """Read a document's file, and cut its text into passages."""
     models, settings = _models(), KnowledgeSettings()
     document = await session.get(models.document, job.document_id)
     if document is None:
         return
-    kept = await session.get_one(models.content, document.id)
-    if kept.content is not None:
+    content = (await session.get_one(models.content, document.id)).content
+    text = failed = None
+    if content is not None:
         try:
-            kept.text = await extraction.text_of(kept.content, document.media_type)
+            text = await extraction.text_of(content, document.media_type)
         except Unreadable as error:
-            document.state, document.reason = State.FAILED, str(error)
-            await session.add(document)
-            return
-        kept.content = None
+            failed = str(error)
+    one = select(models.document).where(models.document.id == job.document_id).with_for_update()
+    document = (await session.exec(one)).one_or_none()
+    if document is None:
+        return
+    kept = await session.get_one(models.content, document.id)
+    if kept.content != content:
+        return  # it was replaced meanwhile, or read: by a job of its own
+    if failed is not None:
+        document.state, document.reason = State.FAILED, failed
+        await session.add(document)
+        return
+    if content is not None:
+        kept.text, kept.content = text, None
         await session.add(kept)
     found = [
         {
@@ -358,7 +370,7 @@ async def embed_document(session: Session, job: _Job) -> None:
     await session.add(document)
 
 
-@task()
+@task(attempts=30)  # Qdrant may be away for a while: two hours
 async def put_document(session: Session, job: _Job) -> None:
     """Bring what Qdrant's server knows of a document to what Postgres holds; for one that is gone,
     to nothing."""
@@ -380,6 +392,9 @@ async def put_document(session: Session, job: _Job) -> None:
         index = _server(settings, await embeddings.dimension() if embeddings else None)
     try:
         await index.put(job.document_id, points)
+        now = select(chunk.id, chunk.changed).where(chunk.document_id == job.document_id)
+        if set(await session.exec(now)) != {(row.id, row.changed) for row in rows}:
+            await session.enqueue(put_document, job)  # another may have put the newer ones before
     finally:
         await index.close()
 
@@ -447,7 +462,8 @@ def _server(settings: KnowledgeSettings, dimension: int | None) -> "QdrantIndex"
     key = settings.qdrant_api_key.get_secret_value() if settings.qdrant_api_key else None
     # a model of its own collection: its vectors are of its own size
     name = re.sub(r"\W+", "-", f"passages-{settings.embedding_model or 'words'}")
-    return QdrantIndex(settings.qdrant_url, key, name, dimension)
+    has_vectors = settings.embedding_model is not None
+    return QdrantIndex(settings.qdrant_url, key, name, dimension, has_vectors=has_vectors)
 
 
 # search
@@ -484,7 +500,8 @@ class Knowledge:
             hits = await self._index.search(asked)
             ranked = _fused(hits)
             found = await self._read(session, list(ranked), where)
-            if gone := [one for one in ranked if one not in found]:
+            gone = [one for one in ranked if one not in found]
+            if gone and where is None:  # with it, they may only not fit
                 await self._index.forget(gone)
             most = max(len(hits.words), len(hits.dense))
             if len(found) >= limit or most < wanted or wanted > 1000:
@@ -572,15 +589,16 @@ def _snippet(passage: str, question: str) -> str:
     """The stretch with the most words of the question, by their beginnings."""
     if len(passage) <= _SNIPPET:
         return passage
-    stems = {word[: max(4, len(word) - 3)] for word in re.findall(r"\w{3,}", question.lower())}
+    words = re.findall(r"\w{3,}", question.lower())
+    stems = tuple({word[: max(4, len(word) - 3)] for word in words})
     places = [
         found.start()
         for found in re.finditer(r"\w+", passage.lower())
-        if any(found[0].startswith(stem) for stem in stems)
+        if found[0].startswith(stems)
     ]
     begin = max(
         places or [0],
-        key=lambda start: sum(start <= place < start + _SNIPPET - 40 for place in places),
+        key=lambda start: bisect_left(places, start + _SNIPPET - 40) - bisect_left(places, start),
     )
     begin = max(0, begin - 40)
     begin = passage.rfind(" ", 0, begin) + 1 if begin else 0
@@ -617,9 +635,13 @@ async def opened(database: Database, settings: KnowledgeSettings) -> AsyncIterat
                 await server.close()
             return
         index = EmbeddedIndex(database, _models().chunk, words, settings.embedding_model, dimension)
+        filling = asyncio.create_task(index.follow())  # before anybody asks
         try:
             yield Knowledge(settings, index, embeddings)
         finally:
+            filling.cancel()
+            with suppress(asyncio.CancelledError, Exception):
+                await filling
             index.close()
 
 

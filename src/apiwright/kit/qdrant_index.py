@@ -8,8 +8,9 @@ from uuid import UUID
 
 from qdrant_client import AsyncQdrantClient
 from qdrant_client import models as q
-from qdrant_client.http.exceptions import UnexpectedResponse
+from qdrant_client.http.exceptions import ApiException, UnexpectedResponse
 
+from apiwright.kit.problems import Unavailable
 from apiwright.kit.search_index import DENSE, WORDS, Hits, Point, Question
 
 _AT_ONCE = 100
@@ -17,16 +18,32 @@ _SECONDS = 10
 
 
 class QdrantIndex:
-    def __init__(self, url: str, key: str | None, collection: str, dimension: int | None) -> None:
+    def __init__(
+        self,
+        url: str,
+        key: str | None,
+        collection: str,
+        dimension: int | None,
+        *,
+        has_vectors: bool = False,
+    ) -> None:
         """`dimension`: of the dense vectors; None: there are none."""
         self._client = AsyncQdrantClient(
             url=url, api_key=key, timeout=_SECONDS, check_compatibility=False
         )
         self._collection, self._dimension = collection, dimension
         self._ready = False
+        self._makes = dimension is not None or not has_vectors
 
     async def search(self, question: Question) -> Hits:
-        await self._prepare()
+        try:
+            return await self._search(question)
+        except ApiException as error:
+            raise Unavailable() from error
+
+    async def _search(self, question: Question) -> Hits:
+        if not await self._prepare():
+            return Hits([], [])
         mine: list[Any] = [_is("owner", question.owner_id)]
         wanted = list(mine)
         if question.documents is not None:
@@ -53,7 +70,8 @@ class QdrantIndex:
         return Hits(found.get(WORDS, []), found.get(DENSE, []))
 
     async def forget(self, ids: Sequence[UUID]) -> None:
-        await self._prepare()
+        if not await self._prepare():
+            return
         await self._client.delete(self._collection, [str(one) for one in ids])
 
     async def put(self, document_id: UUID, points: Sequence[Point]) -> None:
@@ -69,14 +87,16 @@ class QdrantIndex:
     async def close(self) -> None:
         await self._client.close()
 
-    async def _prepare(self) -> None:
+    async def _prepare(self) -> bool:
         """Make the collection, if there is none."""
         if self._ready:
-            return
+            return True
         dense = {}
         if self._dimension is not None:
             dense = {DENSE: q.VectorParams(size=self._dimension, distance=q.Distance.COSINE)}
         if not await self._client.collection_exists(self._collection):
+            if not self._makes:  # without room for vectors, it would stay so
+                return False
             try:
                 await self._client.create_collection(
                     self._collection,
@@ -93,6 +113,7 @@ class QdrantIndex:
                 q.KeywordIndexParams(type=q.KeywordIndexType.KEYWORD, is_tenant=tenant),
             )
         self._ready = True
+        return True
 
 
 def _is(field: str, value: UUID) -> Any:
