@@ -154,6 +154,33 @@ def test_a_report_goes_to_a_file(
     assert capsys.readouterr().out == ""
 
 
+def test_a_python_that_is_not_there_ends_the_check(project: Path) -> None:
+    with pytest.raises(ApiwrightError, match="no Python"):
+        check(project, python=Path("/nowhere/python"))
+
+
+def test_a_baseline_that_cannot_be_written_is_said(project: Path, tmp_path: Path) -> None:
+    with pytest.raises(ApiwrightError, match="cannot be written"):
+        checked(project, baseline=tmp_path / "nowhere" / "known.json")
+
+
+@pytest.mark.parametrize("text", ["tool = 3", "[tool]\napiwright = 3"])
+def test_a_pyproject_of_another_shape_is_no_crash(project: Path, text: str) -> None:
+    (project / "pyproject.toml").write_text(text)
+    if "apiwright" in text:
+        with pytest.raises(ApiwrightError, match="no table"):
+            checked(project)
+    else:
+        assert found(project)
+
+
+def test_a_reason_may_follow_another_comment(project: Path) -> None:
+    main_ = project / "app" / "main.py"
+    reason = f"  # noqa: E501  # apiwright: allow {RULE}, because it is a test"
+    main_.write_text(APP.replace(LINE, LINE + reason))
+    assert found(project) == []
+
+
 def test_what_could_not_run_exits_with_two(
     project: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

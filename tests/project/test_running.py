@@ -5,8 +5,10 @@
 import os
 import shutil
 import socket
+import sqlite3
 import sys
 import time
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -208,6 +210,20 @@ def test_its_env_file_is_not_read(tmp_path: Path) -> None:
     main = APP + "import os\nassert os.listdir('.') and '.env' not in os.listdir('.')\n"
     _, told = ran(tmp_path, main)
     assert told.error is None
+
+
+def test_tables_of_a_database_in_a_file_come_along_and_its_rows_stay(tmp_path: Path) -> None:
+    folder = tmp_path / "shop"
+    folder.mkdir()
+    (folder / "prod.env").write_text("SECRET=x")
+    with closing(sqlite3.connect(folder / "shop.db")) as shop:
+        shop.execute("CREATE TABLE person (name text)")
+        shop.execute("INSERT INTO person VALUES ('Ada')")
+        shop.commit()
+    running.copy_into(folder, tmp_path / "copy")
+    with closing(sqlite3.connect(tmp_path / "copy" / "shop.db")) as copy:
+        assert copy.execute("SELECT * FROM person").fetchall() == []
+    assert not (tmp_path / "copy" / "prod.env").exists()
 
 
 def test_an_app_that_never_ends_is_ended_with_all_that_it_started(tmp_path: Path) -> None:

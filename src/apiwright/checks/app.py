@@ -187,7 +187,11 @@ class Process:
         self._process = process
         self._lines: queue.Queue[bytes | None] = queue.Queue()
         threading.Thread(target=self._read, daemon=True).start()
-        self.started = self.receive(seconds)
+        try:
+            self.started = self.receive(seconds)
+        except BaseException:  # Ctrl-C
+            self.end()
+            raise
 
     def _read(self) -> None:
         assert self._process.stdout is not None

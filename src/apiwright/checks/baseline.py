@@ -26,7 +26,12 @@ def write(path: Path, findings: Iterable[Finding]) -> None:
         Counter(map(fingerprint, findings)).items(), key=lambda one: [part or "" for part in one[0]]
     )
     known = [dict(zip(_KEYS, found, strict=True)) | {"count": n} for found, n in counted]
-    path.write_text(json.dumps({"findings": known}, indent=2) + "\n", encoding="utf-8")
+    try:
+        path.write_text(json.dumps({"findings": known}, indent=2) + "\n", encoding="utf-8")
+    except OSError as error:
+        raise ApiwrightError(
+            f"{path} cannot be written: {error.strerror}.", "Name a file that you may write."
+        ) from None
 
 
 def unknown(path: Path, findings: Iterable[Finding]) -> list[Finding]:

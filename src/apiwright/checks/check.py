@@ -19,6 +19,7 @@ from apiwright.errors import ApiwrightError
 from apiwright.project.code import Code
 from apiwright.project.facts import NotSeen
 from apiwright.project.load import read
+from apiwright.project.running import find_interpreter
 
 Say = Callable[[str], None]
 """Is told what is being done now."""
@@ -75,6 +76,8 @@ def check(
     wanted = configuration.read(folder)
     for name in (*only, *wanted.disable):
         named(name)
+    if python is not None and not static:
+        find_interpreter(folder, python)  # or a slip of the pen would run no probe at all
     say("Reading the project")
     code = read(folder, app)
     chosen = [

@@ -31,11 +31,14 @@ def read(folder: Path) -> Configuration:
     path = folder / "pyproject.toml"
     try:
         document = tomllib.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):
         return Configuration()
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
         raise ApiwrightError(f"{path} cannot be read: {error}.", "Correct it.") from None
-    table = document.get("tool", {}).get("apiwright", {})
+    tools = document.get("tool", {})
+    table = tools.get("apiwright", {}) if isinstance(tools, dict) else {}
+    if not isinstance(table, dict):
+        _refuse("it is no table", "Write [tool.apiwright].")
     if unknown := set(table) - _KEYS:
         _refuse(f"it has {', '.join(sorted(unknown))}", f"There are {', '.join(sorted(_KEYS))}.")
     fail_on = table.get("fail-on")

@@ -69,7 +69,9 @@ def _together(cause: Finding, echo: Finding, covers: Mapping[str, set[str]]) -> 
 
 
 def _meet(read: Finding, seen: Finding) -> bool:
-    return bool(_spots(read) & _spots(seen))
+    one, other = read.where, seen.where
+    same_function = one.within is not None and (one.file, one.within) == (other.file, other.within)
+    return same_function or bool(_spots(read) & _spots(seen))
 
 
 def _spots(finding: Finding) -> set[tuple[object, object]]:

@@ -34,7 +34,7 @@ def read(sources: Iterable[Source], names: frozenset[str]) -> Suppressions:
             continue
         comments = _comments(source)
         for line, text in comments.items():
-            found = _COMMENT.match(text)
+            found = _COMMENT.search(text)
             if found is None:
                 continue
             name, reason = found.groups()
@@ -70,4 +70,11 @@ def _meant(source: Source, line: int, comments: dict[int, str]) -> set[int]:
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef)
         and node.decorator_list
     }
-    return {line, below, decorated.get(below, below)}
+    begun = {
+        node.lineno
+        for node in ast.walk(source.tree)
+        if isinstance(node, ast.stmt)
+        and not hasattr(node, "body")
+        and node.lineno <= line <= (node.end_lineno or 0)
+    }
+    return {line, below, decorated.get(below, below)} | begun

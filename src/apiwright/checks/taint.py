@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from functools import lru_cache
 
 from apiwright.checks.findings import Where
+from apiwright.checks.passing import takes_more
 from apiwright.checks.reading import name_in, own_nodes, sites
 from apiwright.project.bodies import CallSite
 from apiwright.project.code import Code, Handler
@@ -295,7 +296,7 @@ class Flow:
         kind = "other"
         if "{" + parameter.arg + "}" in self.handler.route.path:
             kind = "path"
-        elif isinstance(value, Instance):
+        elif isinstance(value, Instance) and takes_more(value.of) is None:
             kind = "body"
         elif name == "bytes":
             kind = "content"
@@ -395,9 +396,9 @@ class Flow:
             case ast.NamedExpr():
                 self._assign(node.target, node.value, self.of(node.value, frame), frame)
             case ast.For() | ast.AsyncFor():
-                self._assign(node.target, None, self.of(node.iter, frame), frame)
+                self._assign(node.target, None, self._items(node.iter, frame), frame)
             case ast.comprehension():
-                self._assign(node.target, None, self.of(node.iter, frame), frame)
+                self._assign(node.target, None, self._items(node.iter, frame), frame)
             case ast.withitem() if node.optional_vars is not None:
                 taint = self.of(node.context_expr, frame)
                 self._assign(node.optional_vars, None, taint, frame)
@@ -422,6 +423,21 @@ class Flow:
                 self._assign(target.value, None, taint, frame)
 
     # expressions
+
+    def _items(self, node: ast.expr, frame: Frame) -> Taint:
+        """What is iterated over: of what a schema holds, names of fields, which are not sent."""
+        if isinstance(node, ast.Call) and ast.unparse(node.func) in {"enumerate", "list", "sorted"}:
+            return self._items(node.args[0], frame) if node.args else NOTHING
+        keys = isinstance(node, ast.Call) and ast.unparse(node.func).endswith(".keys")
+        if (
+            keys
+            or not isinstance(node, ast.Call)
+            or ast.unparse(node.func).endswith((".model_dump", ".dict"))
+        ):
+            taint = self.of(node, frame)
+            if taint.whole and all(one.kind == "body" and not one.whole for one in taint.sent):
+                return NOTHING
+        return self.of(node, frame)
 
     def of(self, node: ast.expr, frame: Frame) -> Taint:
         found = self._of(node, frame)
@@ -531,7 +547,10 @@ class Flow:
         if isinstance(node.func, ast.Attribute):
             if node.func.attr in {"join", "format", "format_map"}:
                 own = self.of(node.func.value, frame)
-                given = _union(self.of(one, frame) for one in arguments)
+                given = _union(
+                    (self._items if node.func.attr == "join" else self.of)(one, frame)
+                    for one in arguments
+                )
                 if node.func.attr == "format":
                     return own.inside() | _placed(node.func.value, given, "{")
                 return own.inside() | given.inside()
@@ -557,7 +576,8 @@ class Flow:
             if getattr(site.target.node, "name", "") == "__init__":
                 return _union(passed.values()).inside()
             return inner.returned
-        if isinstance(self.code.value_of(node, frame.function), Instance):
+        made = [node.func, node.func.value] if isinstance(node.func, ast.Attribute) else [node.func]
+        if any(isinstance(self.code.value_of(one, frame.function), Class) for one in made):
             return _union(self.of(one, frame) for one in arguments).inside()
         return NOTHING
 

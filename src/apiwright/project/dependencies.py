@@ -308,6 +308,10 @@ def _refuses_role(node: ast.AST) -> bool:
     if not isinstance(node, ast.If) or not isinstance(node.body[-1], ast.Raise):
         return False
     test = node.test
+    if isinstance(test, ast.BoolOp) and isinstance(test.op, ast.And):
+        first, last = test.values[0], test.values[-1]  # if roles and user.role not in roles
+        if isinstance(last, ast.Compare) and ast.unparse(last.comparators[0]) == ast.unparse(first):
+            test = last
     compares = isinstance(test, ast.Compare) and isinstance(test.ops[0], ast.NotEq | ast.NotIn)
     negates = isinstance(test, ast.UnaryOp) and isinstance(test.op, ast.Not)
     return (compares or negates) and any(

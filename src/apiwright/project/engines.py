@@ -44,16 +44,19 @@ class Databases:
     def lead(self) -> None:
         with contextlib.suppress(ImportError):
             self._lead_sqlalchemy()
-        if self.postgres:
-            for name, functions in (
-                ("asyncpg", ("connect", "create_pool")),
-                ("psycopg2", ("connect",)),
-                ("psycopg", ("connect",)),
-            ):
-                with contextlib.suppress(ImportError):
-                    module = importlib.import_module(name)
-                    for function in functions:
-                        setattr(module, function, self._led(getattr(module, function), name))
+        for name, functions in (
+            ("asyncpg", ("connect", "create_pool")),
+            ("psycopg2", ("connect",)),
+        ):
+            with contextlib.suppress(ImportError):
+                module = importlib.import_module(name)
+                for function in functions:
+                    setattr(module, function, self._led(getattr(module, function), name))
+        with contextlib.suppress(ImportError):
+            psycopg: Any = importlib.import_module("psycopg")
+            for one in (psycopg.Connection, psycopg.AsyncConnection):  # as a pool calls them
+                one.connect = classmethod(self._led_by_class(one.connect.__func__))
+            psycopg.connect = psycopg.Connection.connect
 
     def _lead_sqlalchemy(self) -> None:
         import sqlalchemy
@@ -156,11 +159,20 @@ class Databases:
         ordered += _DRIVERS[dialect, not is_async]
         return next((one for one in ordered if _is_installed(one)), None)
 
+    def _led_by_class(self, original: Any) -> Any:
+        @functools.wraps(original)
+        def connect(cls: Any, conninfo: Any = None, **options: Any) -> Any:
+            led = self._led(functools.partial(original, cls), "psycopg")
+            return led(conninfo or None, **options)
+
+        return connect
+
     def _led(self, original: Any, module: str) -> Any:
         database = "database" if module == "asyncpg" else "dbname"
 
-        @functools.wraps(original)
         def connect(dsn: Any = None, **options: Any) -> Any:
+            if not self.postgres:  # libpq, which is C, asks no cage
+                raise ConnectionRefusedError("there is no throwaway Postgres")
             if str(self.postgres) in str(dsn) or options.get("host") == self.postgres:
                 given = () if dsn is None else (dsn,)
                 return original(*given, **options)

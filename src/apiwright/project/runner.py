@@ -95,6 +95,30 @@ class Cage:
         raise Refused("not allowed here: to " + what)
 
 
+def no_processes(cage: Cage) -> None:
+    """multiprocessing starts them below what the audit hook hears, and they would have no cage."""
+    with contextlib.suppress(ImportError):
+        import _posixsubprocess
+
+        original = _posixsubprocess.fork_exec
+
+        def fork_exec(*arguments: Any) -> Any:
+            if not any(b"resource_tracker" in os.fsencode(one) for one in arguments[0]):
+                cage.refuse("start a program")
+            return original(*arguments)
+
+        _posixsubprocess.fork_exec = fork_exec
+
+
+def end_with_parent() -> None:
+    """On Linux, also where it is killed, and nobody is left to end this."""
+    if sys.platform.startswith("linux"):
+        with contextlib.suppress(OSError, AttributeError, ImportError):
+            import ctypes
+
+            ctypes.CDLL(None).prctl(1, 9, 0, 0, 0)  # PR_SET_PDEATHSIG, SIGKILL
+
+
 def limit(memory: int, seconds: int) -> None:
     try:
         import resource

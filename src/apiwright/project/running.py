@@ -6,6 +6,7 @@ import os
 import re
 import shutil
 import signal
+import sqlite3
 import stat
 import subprocess
 import sys
@@ -30,6 +31,7 @@ from apiwright.project.facts import (
 
 SECONDS = 20
 MEMORY = 4 * 1024**3  # of address space, of which libraries reserve much and use little
+_DATABASES = (".db", ".sqlite", ".sqlite3", ".db-wal", ".db-shm")
 _LARGEST_FILE = 5_000_000
 _LARGEST_COPY = 200_000_000
 _ATTEMPTS = 4
@@ -121,13 +123,18 @@ def _of_poetry(folder: Path) -> Path | None:
 
 
 def copy_into(folder: Path, target: Path) -> int:
-    """What the app may need to be imported; its .env stays behind. Returns how many files were too
-    large."""
+    """What the app may need to be imported. Settings stay behind, and of a database in a file what
+    is in its tables. Returns how many files were too large."""
     total, left_out = 0, 0
     target.mkdir()
     for path in files.paths(folder):
         source = folder / path
-        if re.fullmatch(r"\.env(\..*)?", source.name) and "example" not in source.name:
+        if re.fullmatch(r"\.env([._-].*)?|.*\.env", source.name) and "example" not in source.name:
+            continue
+        if source.suffix in _DATABASES:
+            with contextlib.suppress(OSError, sqlite3.Error):
+                (target / path).parent.mkdir(parents=True, exist_ok=True)
+                _copy_tables(source, target / path)
             continue
         with contextlib.suppress(OSError):
             status = source.stat()
@@ -140,6 +147,20 @@ def copy_into(folder: Path, target: Path) -> int:
             (target / path).parent.mkdir(parents=True, exist_ok=True)
             shutil.copyfile(source, target / path)
     return left_out
+
+
+def _copy_tables(source: Path, target: Path) -> None:
+    """Of SQLite, without the rows: they are somebody's."""
+    opened = f"{source.resolve().as_uri()}?mode=ro&immutable=1"
+    with (
+        contextlib.closing(sqlite3.connect(opened, uri=True)) as old,
+        contextlib.closing(sqlite3.connect(target)) as new,
+    ):
+        made = old.execute("SELECT sql FROM sqlite_master WHERE name NOT LIKE 'sqlite%'").fetchall()
+        for (statement,) in made:
+            if statement:
+                new.execute(statement)
+        new.commit()
 
 
 def _answer(project: Project, interpreter: Path, scratch: Path, seconds: int) -> dict[str, Any]:

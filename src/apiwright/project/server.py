@@ -320,6 +320,8 @@ def main() -> None:
     if job["postgres"]:
         cage.socket = f"{job['postgres']}/.s.PGSQL.5432"
     sys.addaudithook(cage)
+    runner.no_processes(cage)
+    runner.end_with_parent()
     databases = engines.Databases(job)
     databases.lead()
     engines.do_not_wait_for_redis()

@@ -43,15 +43,22 @@ def _finding(finding: Finding) -> Iterator[str]:
     yield "  " + "  ".join(filter(None, [f"{where.file}:{where.line}", stands, route]))
     yield from _wrapped(finding.message, "    ", "    ")
     if finding.evidence:
-        yield from (f"      | {line}" for line in finding.evidence.splitlines())
+        yield from (f"      | {_visible(line)}" for line in finding.evidence.splitlines())
     if finding.curl:
-        yield from (f"      $ {line}" for line in finding.curl.splitlines())
+        yield from (f"      $ {_visible(line)}" for line in finding.curl.splitlines())
     shown = finding.related[:_MOST_RELATED]
     if shown:
         more = len(finding.related) - len(shown)
         yield from (f"      also {one}" for one in shown)
         if more:
             yield f"      and {more} more"
+
+
+def _visible(line: str) -> str:
+    """What an app has answered may hold anything, such as what a terminal takes for a command."""
+    return "".join(
+        one if one.isprintable() or one == "\t" else f"\\x{ord(one):02x}" for one in line
+    )
 
 
 def _wrapped(text: str, first: str, next_: str) -> list[str]:

@@ -187,7 +187,7 @@ def _guards_of_nothing(code: Code) -> Iterator[Finding]:
             if function is not None and not wanted.parameter and _only_makes(code, function):
                 text = f"`Depends({function.qualified})` makes the check and never calls it"
                 said.setdefault(function.at, []).append((handler.route, text))
-        for function in code.all_dependencies(handler):
+        for function in (handler.function, *code.all_dependencies(handler)):
             name = _role_of_client(code, function)
             if name is not None:
                 text = f"`{function.qualified}` believes the role that the client says in `{name}`"
