@@ -8,7 +8,7 @@ import pytest
 from pydantic_core import PydanticUndefined as Undefined
 from sqlmodel import SQLModel
 
-from apiwright.kit import idempotency, tables
+from apiwright.kit import agents, idempotency, knowledge, tables
 from apiwright.project.facts import Model
 from apiwright.project.load import load
 from apiwright.project.models import KNOWN_COLUMNS
@@ -17,7 +17,7 @@ from tests.project.projects import write
 
 def offered_by_the_kit() -> set[type[SQLModel]]:
     """What a project's tables inherit from."""
-    assert idempotency  # imported, so that its classes are there
+    assert all((agents, idempotency, knowledge))  # imported, so that their classes are there
     found: set[type[SQLModel]] = set()
     left: list[type[SQLModel]] = [tables.Audience]
     while left:

@@ -85,13 +85,49 @@ KNOWN_COLUMNS: dict[str, tuple[Column, ...]] = {
         _known("status", "int", nullable=True), _known("headers", "list[list[str]]", nullable=True),
         _known("body", "bytes", nullable=True), _known("created_at", "datetime", index=True),
     ),
+    "apiwright.kit.knowledge.DocumentTable": (
+        *_TIMES, _OWNER, _ID, _known("title", "str"), _known("media_type", "str"),
+        _known("size", "int"), _known("state", "State"), _known("reason", "str", nullable=True),
+        _known("passages", "int"), _known("embedded", "int"),
+    ),
+    "apiwright.kit.knowledge.ContentTable": (
+        _OWNER, _known("document_id", "UUID", "document.id", primary_key=True),
+        _known("content", "bytes", nullable=True), _known("text", "str", nullable=True),
+    ),
+    "apiwright.kit.knowledge.ChunkTable": (
+        _OWNER, _ID, _known("document_id", "UUID", "document.id", index=True),
+        _known("number", "int"), _known("start", "int"), _known("end", "int"),
+        _known("heading", "str"), _known("text", "str"), _known("vector", "bytes", nullable=True),
+        _known("embedded_by", "str", nullable=True), _known("changed", "int"),
+    ),
+    "apiwright.kit.agents.ThreadTable": (
+        *_TIMES, _OWNER, _ID, _known("title", "str"),
+        _known("busy_until", "datetime", nullable=True), _known("pending", "str", nullable=True),
+        _known("last_event", "int"),
+    ),
+    "apiwright.kit.agents.ItemTable": (
+        _OWNER, _ID, _known("thread_id", "UUID", "thread.id", index=True),
+        _known("item", "dict[str, Any]"),
+    ),
+    "apiwright.kit.agents.EventTable": (
+        _OWNER, _ID, _known("thread_id", "UUID", "thread.id", index=True),
+        _known("number", "int"), _known("kind", "str"), _known("data", "dict[str, Any]"),
+    ),
     "fastapi_users.db.SQLAlchemyBaseUserTableUUID": (_ID, *_FASTAPI_USERS),
     "fastapi_users_db_sqlalchemy.SQLAlchemyBaseUserTableUUID": (_ID, *_FASTAPI_USERS),
     "fastapi_users.db.SQLAlchemyBaseUserTable": _FASTAPI_USERS,
     "fastapi_users_db_sqlalchemy.SQLAlchemyBaseUserTable": _FASTAPI_USERS,
 }  # fmt: skip
 """What classes of packages give to the tables below them."""
-_KNOWN_TABLES = {"apiwright.kit.idempotency.KeptAnswer": "idempotency_key"}
+_KNOWN_TABLES = {
+    "apiwright.kit.idempotency.KeptAnswer": "idempotency_key",
+    "apiwright.kit.knowledge.DocumentTable": "document",
+    "apiwright.kit.knowledge.ContentTable": "document_content",
+    "apiwright.kit.knowledge.ChunkTable": "chunk",
+    "apiwright.kit.agents.ThreadTable": "thread",
+    "apiwright.kit.agents.ItemTable": "thread_item",
+    "apiwright.kit.agents.EventTable": "thread_event",
+}
 _KIT = "apiwright.kit."
 
 
